@@ -1,0 +1,1 @@
+"""Words without carbon in them: settings, database, unit of work, clock, ids, digests, errors."""

@@ -1,0 +1,29 @@
+"""The only place that reads the system clock. Edges read it once and pass it down."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+
+def now() -> datetime:
+    """The present instant, in UTC, to the microsecond."""
+    return datetime.now(UTC)
+
+
+def business_day(instant: datetime, time_zone: str) -> date:
+    """The calendar day of `instant` (aware) where the programme lives."""
+    return instant.astimezone(ZoneInfo(time_zone)).date()
+
+
+def day_bounds(day: date, time_zone: str) -> tuple[datetime, datetime]:
+    """First instant of `day` and first instant of the next, in UTC: half open."""
+    zone = ZoneInfo(time_zone)
+    start = datetime(day.year, day.month, day.day, tzinfo=zone)
+    following = day + timedelta(days=1)
+    end = datetime(following.year, following.month, following.day, tzinfo=zone)
+    return start.astimezone(UTC), end.astimezone(UTC)
+
+
+def microseconds(instant: datetime) -> int:
+    """Whole microseconds since the epoch: the canonical form inside digests."""
+    whole = instant.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds
