@@ -37,7 +37,7 @@ def sha256_hex(data: bytes) -> str:
 
 def keyed_digest(key: bytes, *parts: str) -> uuid.UUID:
     """128 bits of HMAC-SHA256 over length-prefixed `parts`, as a UUID for compact unique keys."""
-    return uuid.UUID(bytes=hmac.digest(key, _framed(parts), "sha256")[:16], version=8)
+    return uuid.UUID(bytes=hmac.digest(key, _framed(parts), "sha256")[:16])
 
 
 def row_mac(key: bytes, table: str, *fields: Field) -> bytes:
