@@ -1,0 +1,137 @@
+"""Set-based writes that are one statement on PostgreSQL and executemany on SQLite.
+
+Rows are tuples in the order of `columns`. One row and ten thousand take the same way.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, any_, bindparam, func, insert, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, dialect as postgresql_dialect
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from carbon_credit.kernel.db import is_postgresql
+
+Row = tuple[Any, ...]
+
+_COPY_FROM = 50  # fewer rows go faster in one INSERT than in the COPY protocol
+_POSTGRESQL = postgresql_dialect()
+
+
+def append_rows(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert `rows`; any conflict is an error."""
+    if not rows:
+        return
+    if not is_postgresql(session):
+        session.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    names = ", ".join(columns)
+    if len(rows) < _COPY_FROM:
+        _unnest(session, f"INSERT INTO {table.name} ({names}) {_select(table, columns)}", rows)  # noqa: S608
+        return
+    cursor = session.connection().connection.driver_connection.cursor()  # type: ignore[union-attr]
+    with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def insert_new(
+    session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row], key: str
+) -> set[Any]:
+    """Insert the rows whose primary key is not there yet; the set of values of column `key` that were.
+
+    Rows are inserted in the order given: callers sort by the key, so that two batches cannot deadlock.
+    """
+    if not rows:
+        return set()
+    names = ", ".join(columns)
+    if is_postgresql(session):
+        statement = (
+            f"INSERT INTO {table.name} ({names}) {_select(table, columns)} "  # noqa: S608
+            f"ON CONFLICT DO NOTHING RETURNING {key}"
+        )
+        return {row[0] for row in _unnest(session, statement, rows).fetchall()}
+    # The writer is alone (BEGIN IMMEDIATE): look first, then insert what is new.
+    primary = [column for column in table.primary_key.columns]
+    places = [columns.index(column.name) for column in primary]
+    present = set()
+    for part in _parts(rows, 500):
+        wanted = [tuple(row[place] for place in places) for row in part]
+        present |= {tuple(row) for row in session.execute(select(*primary).where(tuple_(*primary).in_(wanted)))}
+    new: dict[Row, Row] = {}
+    for row in rows:
+        identity = tuple(row[place] for place in places)
+        if identity not in present:
+            new.setdefault(identity, row)
+    append_rows(session, table, columns, list(new.values()))
+    place = columns.index(key)
+    return {row[place] for row in new.values()}
+
+
+def add_to_rows(
+    session: Session, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]
+) -> int:
+    """Add the amounts to the named columns of the rows found by `key` (first in each tuple).
+
+    Returns how many rows were changed.
+    """
+    if not rows:
+        return 0
+    if is_postgresql(session):
+        named = ", ".join(f"{name} = t.{name} + v.{name}" for name in columns)
+        statement = (
+            f"UPDATE {table.name} AS t SET {named} "  # noqa: S608
+            f"FROM ({_select(table, [key, *columns])}) AS v WHERE t.{key} = v.{key}"
+        )
+        return int(_unnest(session, statement, rows).rowcount)
+    update = (
+        table.update()
+        .where(table.c[key] == bindparam("_key"))
+        .values({name: table.c[name] + bindparam(f"_{name}") for name in columns})
+    )
+    names = ["_key", *(f"_{name}" for name in columns)]
+    result = session.connection().execute(update, [dict(zip(names, row, strict=True)) for row in rows])
+    return int(result.rowcount)
+
+
+def one_of(
+    session: Session, column: InstrumentedAttribute[Any] | ColumnElement[Any], values: Collection[Any]
+) -> ColumnElement[bool]:
+    """`column IN values`, as one array parameter where the database has arrays."""
+    if is_postgresql(session):
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    return column.in_(list(values))
+
+
+def lock_shared(session: Session, *names: str) -> None:
+    """Hold each name until the transaction ends, together with others who share it."""
+    _advisory(session, func.pg_advisory_xact_lock_shared, names)
+
+
+def lock_alone(session: Session, *names: str) -> None:
+    """Hold each name until the transaction ends, alone."""
+    _advisory(session, func.pg_advisory_xact_lock, names)
+
+
+def _advisory(session: Session, function: Any, names: tuple[str, ...]) -> None:
+    # On SQLite a writer is alone anyway.
+    if is_postgresql(session):
+        for name in sorted(set(names)):
+            session.execute(select(function(func.hashtextextended(name, 0))))
+
+
+def _select(table: Table, columns: Sequence[str]) -> str:
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(_POSTGRESQL)}[]" for name in columns)
+    names = ", ".join(columns)
+    return f"SELECT * FROM unnest({arrays}) AS u ({names})"  # noqa: S608
+
+
+def _unnest(session: Session, statement: str, rows: Sequence[Row]) -> Any:
+    arrays = tuple(list(column) for column in zip(*rows, strict=True))
+    return session.connection().exec_driver_sql(statement, arrays)
+
+
+def _parts(rows: Sequence[Row], size: int) -> list[Sequence[Row]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+

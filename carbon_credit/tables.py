@@ -1,0 +1,9 @@
+"""Imports every models module, so that the metadata is whole. Nothing else."""
+
+from carbon_credit.kernel import idempotency
+from carbon_credit.catalogue import models as catalogue
+from carbon_credit.kernel.db import Base
+
+metadata = Base.metadata
+
+__all__ = ["catalogue", "idempotency", "metadata"]
