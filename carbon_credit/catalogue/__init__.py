@@ -1,0 +1,1 @@
+"""Programmes, activity types, methodology versions and their publication state, networks."""
