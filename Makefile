@@ -1,0 +1,55 @@
+# One command to begin (make demo), one before a push (make check test).
+# Nothing is assumed but Python 3.11 or newer with venv, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-long check bench openapi migration format
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		(echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..."; exit 1)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing (once; a minute or so) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## set up and run the main job end to end on SQLite, no servers
+	@$(BIN)/carbon-credit demo
+
+serve: $(STAMP)  ## serve the API on http://127.0.0.1:8000 (docs at /docs)
+	@$(BIN)/carbon-credit serve
+
+test: $(STAMP)  ## run the everyday tests
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal
+
+test-long: $(STAMP)  ## run what is slower
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal -m long
+
+check: $(STAMP)  ## style, types, imports, tidiness, generated files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest -q tests/test_tidy.py
+	@$(BIN)/carbon-credit methodology lint
+
+bench: $(STAMP)  ## measure, side by side in one run
+	@$(BIN)/python -m bench
+
+openapi: $(STAMP)  ## write openapi.yaml from the schemas
+	@$(BIN)/carbon-credit openapi write
+
+migration: $(STAMP)  ## start the next migration: make migration NAME=subject
+	@$(BIN)/carbon-credit db new "$(NAME)"
+
+format: $(STAMP)  ## put the code in shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .

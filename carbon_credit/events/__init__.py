@@ -1,0 +1,1 @@
+"""What happened, as reported by partners: claimed once, kept append-only, corrected by revision."""

@@ -1,0 +1,79 @@
+"""Why an event was not credited: a closed list. A retryable refusal may be sent again, same id."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A stable code, whether the same id may come again, and the sentence in both languages."""
+
+    code: str
+    retryable: bool
+    en: str
+    zh: str
+
+
+_ALL = (
+    Reason(
+        "unlinked",
+        True,
+        "No citizen is linked to this card, phone or account. Link it first, then send the event again.",
+        "该卡、手机或账户尚未关联用户。请先关联，再重新发送。",
+    ),
+    Reason(
+        "outside-window",
+        True,
+        "The event is older than the programme accepts from this channel. Ask the operator for a back-fill.",
+        "事件已超出项目的受理期限。请联系运营方补录。",
+    ),
+    Reason(
+        "partner-suspended",
+        True,
+        "This partner is suspended. Nothing is lost: send the event again when it is active.",
+        "该数据提供方已被暂停。恢复后请重新发送。",
+    ),
+    Reason(
+        "programme-closed",
+        True,
+        "The programme does not accept events in its present phase.",
+        "该碳普惠项目当前阶段不受理事件。",
+    ),
+    Reason(
+        "no-consent",
+        False,
+        "At the time of the event the citizen had given this partner no consent for this scene.",
+        "事件发生时，用户未就该场景向该数据提供方授予同意。",
+    ),
+    Reason(
+        "citizen-closed",
+        False,
+        "The citizen's carbon account is closed.",
+        "该用户的碳账户已注销。",
+    ),
+    Reason(
+        "no-methodology",
+        False,
+        "No methodology of this programme was in force for this activity when it happened.",
+        "事件发生时，该项目没有适用于此行为的有效方法学。",
+    ),
+    Reason(
+        "input-missing",
+        False,
+        "The methodology in force needs a value that the event does not carry.",
+        "现行方法学所需的数据在事件中缺失。",
+    ),
+    Reason(
+        "input-out-of-bounds",
+        False,
+        "A value lies outside the bounds of the methodology in force.",
+        "数据超出现行方法学规定的范围。",
+    ),
+    Reason(
+        "not-quantifiable",
+        False,
+        "The methodology in force cannot quantify this event.",
+        "现行方法学无法量化该事件。",
+    ),
+)
+
+REASONS = {reason.code: reason for reason in _ALL}

@@ -1,0 +1,129 @@
+"""Reductions, what was added to them later, the running tallies of open days, closed periods.
+
+A reduction row is never changed. Its present amount is `credited_mg` plus its adjustments, and
+whether it is final follows from the periods that are closed: storing that in the row would mean
+rewriting every row of a day at its closing.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from carbon_credit.kernel.db import Base, UtcDateTime
+
+
+class Reduction(Base):
+    """One event under one methodology version. Milligrams of CO2e; grams for people.
+
+    `business_day`: the programme's calendar day of the activity. `accounting_day`: the day whose
+    closing makes it final; later than the business day only where the event came after its closing.
+    `inputs`: canonical JSON of what the formula read, so that anyone can compute it again.
+    """
+
+    __tablename__ = "reduction"
+    __table_args__ = (
+        Index("ix_reduction_citizen_id_id", "citizen_id", "id"),
+        Index("ix_reduction_programme_accounting_day", "programme", "accounting_day"),
+        Index("ix_reduction_event_id", "event_id"),
+        CheckConstraint("use IN ('credit', 'points', 'display')", name="use"),
+        CheckConstraint("grade IN ('official', 'published', 'secondary', 'assumed')", name="grade"),
+        CheckConstraint("credited_mg >= 0 AND credited_mg <= gross_mg", name="credited_within_gross"),
+        CheckConstraint("use = 'credit' OR credited_mg = 0", name="only_credit_credits"),
+        CheckConstraint("accounting_day >= business_day", name="accounting_day"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID]
+    programme: Mapped[str] = mapped_column(String(16))
+    partner_id: Mapped[UUID]
+    citizen_id: Mapped[UUID]
+    activity_type: Mapped[str] = mapped_column(String(32))
+    scene: Mapped[str] = mapped_column(String(32))
+    occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    business_day: Mapped[date]
+    accounting_day: Mapped[date]
+    vintage: Mapped[int] = mapped_column(SmallInteger)
+    methodology_id: Mapped[str] = mapped_column(String(64))
+    methodology_version: Mapped[str] = mapped_column(String(32))
+    version_digest: Mapped[str] = mapped_column(String(64))
+    profile_digest: Mapped[str] = mapped_column(String(64))
+    use: Mapped[str] = mapped_column(String(16))
+    inputs: Mapped[str] = mapped_column(Text)
+    tier: Mapped[str] = mapped_column(String(16))
+    grade: Mapped[str] = mapped_column(String(16))
+    gross_mg: Mapped[int] = mapped_column(BigInteger)
+    credited_mg: Mapped[int] = mapped_column(BigInteger)
+    cap_code: Mapped[str | None] = mapped_column(String(16))
+    consent_id: Mapped[UUID]
+    mandate_id: Mapped[UUID | None]
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ReductionAdjustment(Base):
+    """Milligrams added to (or taken from) a reduction after it was recorded, and why."""
+
+    __tablename__ = "reduction_adjustment"
+    __table_args__ = (
+        Index("ix_reduction_adjustment_reduction_id", "reduction_id"),
+        CheckConstraint("delta_mg <> 0", name="delta"),
+        CheckConstraint("reason IN ('cap', 'withdrawn', 'superseded', 'claw-back')", name="reason"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    reduction_id: Mapped[UUID]
+    programme: Mapped[str] = mapped_column(String(16))
+    delta_mg: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(String(16))
+    accounting_day: Mapped[date]
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ReductionEnd(Base):
+    """A reduction that no longer counts: its event was withdrawn or superseded. At most once each."""
+
+    __tablename__ = "reduction_end"
+    __table_args__ = (CheckConstraint("reason IN ('withdrawn', 'superseded')", name="reason"),)
+
+    reduction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(String(16))
+    ended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DayTally(Base):
+    """Running sums of one citizen's business day, under the row lock that caps and points need.
+
+    `scope` is `cap:<activity type>` (amount: gross mg, granted: credited mg) or `points:<rule>`
+    (amount: the rule's basis, granted: points). `id` is the digest of citizen, day and scope.
+    """
+
+    __tablename__ = "day_tally"
+    __table_args__ = (Index("ix_day_tally_programme_business_day", "programme", "business_day"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    citizen_id: Mapped[UUID]
+    business_day: Mapped[date]
+    scope: Mapped[str] = mapped_column(String(48))
+    events: Mapped[int]
+    amount: Mapped[int] = mapped_column(BigInteger)
+    granted: Mapped[int] = mapped_column(BigInteger)
+
+
+class Period(Base):
+    """A closed day or month of a programme, and what it amounted to."""
+
+    __tablename__ = "period"
+    __table_args__ = (CheckConstraint("kind IN ('day', 'month')", name="kind"),)
+
+    programme: Mapped[str] = mapped_column(String(16), ForeignKey("programme.code"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    closed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closed_by: Mapped[str] = mapped_column(String(64))
+    reductions: Mapped[int] = mapped_column(BigInteger)
+    credited_mg: Mapped[int] = mapped_column(BigInteger)
+    corrected_mg: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,88 @@
+"""The running sums of open business days, locked while an event is credited."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.orm import Session
+
+from carbon_credit.kernel.bulk import add_to_rows, insert_new, one_of
+from carbon_credit.quantification.models import DayTally
+
+_TALLY = cast(Table, DayTally.__table__)
+_COLUMNS = tuple(column.name for column in _TALLY.columns)
+_SUMS = ("events", "amount", "granted")
+
+
+@dataclass(frozen=True, slots=True)
+class TallyKey:
+    """Whose day, and of what: `cap:<activity type>` or `points:<rule>`."""
+
+    citizen_id: UUID
+    business_day: date
+    scope: str
+
+    @property
+    def id(self) -> UUID:
+        """The digest under which the row is stored."""
+        text = f"{self.citizen_id.hex}/{self.business_day.isoformat()}/{self.scope}"
+        return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
+
+
+@dataclass(slots=True)
+class Tally:
+    """Present sums, and as they were when the row was locked."""
+
+    events: int
+    amount: int
+    granted: int
+    before: tuple[int, int, int]
+
+    def add(self, *, events: int = 0, amount: int = 0, granted: int = 0) -> None:
+        """Count something in."""
+        self.events += events
+        self.amount += amount
+        self.granted += granted
+
+
+class Tallies:
+    """The tallies that one unit of work needs: locked at once in id order, written back at once."""
+
+    def __init__(self, session: Session, *, programme: str, keys: Iterable[TallyKey]) -> None:
+        self._session = session
+        by_id = {key.id: key for key in keys}
+        self._ids = {key: row_id for row_id, key in by_id.items()}
+        ids = sorted(by_id)
+        rows = [
+            (row_id, programme, by_id[row_id].citizen_id, by_id[row_id].business_day, by_id[row_id].scope, 0, 0, 0)
+            for row_id in ids
+        ]
+        insert_new(session, _TALLY, _COLUMNS, rows, "id")
+        self._rows: dict[UUID, Tally] = {}
+        if ids:
+            locked = (
+                select(_TALLY.c.id, _TALLY.c.events, _TALLY.c.amount, _TALLY.c.granted)
+                .where(one_of(session, _TALLY.c.id, ids))
+                .order_by(_TALLY.c.id)
+                .with_for_update()
+            )
+            for row_id, events, amount, granted in session.execute(locked):
+                self._rows[row_id] = Tally(events, amount, granted, (events, amount, granted))
+
+    def __getitem__(self, key: TallyKey) -> Tally:
+        return self._rows[self._ids[key]]
+
+    def write(self) -> None:
+        """Store what has changed."""
+        changes = []
+        for row_id, tally in sorted(self._rows.items()):
+            events, amount, granted = tally.before
+            change = (tally.events - events, tally.amount - amount, tally.granted - granted)
+            if any(change):
+                changes.append((row_id, *change))
+                tally.before = (tally.events, tally.amount, tally.granted)
+        add_to_rows(self._session, _TALLY, "id", _SUMS, changes)
