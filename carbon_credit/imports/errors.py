@@ -1,0 +1,71 @@
+"""Why a file as a whole cannot be imported. A single row is never an error: it gets an outcome."""
+
+from carbon_credit.kernel.errors import Broken, Forbidden, Invalid
+
+
+class FileUnreadable(Invalid):
+    code = "import-file-unreadable"
+    en = "{file} cannot be read: {why}. Check the path and the permissions."
+    zh = "无法读取 {file}：{why}。请检查路径和权限。"
+
+
+class FileEncoding(Invalid):
+    code = "import-file-encoding"
+    en = (
+        "{file} is not UTF-8: byte {byte}, on line {line}, cannot be decoded. Nothing was imported. "
+        "Convert it first, for example with: iconv -f GB18030 -t UTF-8"
+    )
+    zh = (
+        "{file} 不是 UTF-8 编码：第 {line} 行、第 {byte} 字节无法解码。未导入任何数据。"
+        "请先转换编码，例如：iconv -f GB18030 -t UTF-8"
+    )
+
+
+class FileTruncated(Invalid):
+    code = "import-file-truncated"
+    en = "{file} is cut off or damaged after line {line}. Nothing was imported. Fetch the file again."
+    zh = "{file} 在第 {line} 行之后被截断或已损坏。未导入任何数据。请重新获取文件。"
+
+
+class FileEmpty(Invalid):
+    code = "import-file-empty"
+    en = "{file} is empty: not even a line of column names. Check that the export has finished."
+    zh = "{file} 为空，连列名行也没有。请确认导出已完成。"
+
+
+class ColumnsMissing(Invalid):
+    code = "import-columns-missing"
+    en = (
+        "{file} lacks the columns {columns} on its first line. Nothing was imported. Is it the right adapter?"
+    )
+    zh = "{file} 首行缺少列：{columns}。未导入任何数据。请确认适配器是否正确。"
+
+
+class ColumnsRepeated(Invalid):
+    code = "import-columns-repeated"
+    en = "{file} names the columns {columns} more than once. Nothing was imported. Keep one of each."
+    zh = "{file} 首行的列名重复：{columns}。未导入任何数据。请各保留一列。"
+
+
+class LineTooLong(Invalid):
+    code = "import-line-too-long"
+    en = "Line {line} of {file} is longer than {limit} bytes. Nothing was imported. Check the line breaks."
+    zh = "{file} 第 {line} 行超过 {limit} 字节。未导入任何数据。请检查换行符。"
+
+
+class AdapterUnknown(Invalid):
+    code = "import-adapter-unknown"
+    en = "There is no adapter “{adapter}”. Known adapters: {known}."
+    zh = "没有名为“{adapter}”的适配器。可用的适配器：{known}。"
+
+
+class EnrolOutsideRehearsal(Forbidden):
+    code = "import-enrol-outside-rehearsal"
+    en = "Cards that are not linked can be enrolled in a rehearsal programme (x-…) only, not in {programme}."
+    zh = "仅演练项目（x-…）可为未绑定的卡开户，{programme} 不可以。"
+
+
+class ImportUnreconciled(Broken):
+    code = "import-unreconciled"
+    en = "The rows do not add up: {why}. What was credited stands; report this with the file's digest."
+    zh = "行数核对不符：{why}。已入账的数据有效；请连同文件摘要一并上报。"

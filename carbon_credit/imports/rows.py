@@ -1,0 +1,31 @@
+"""What an adapter yields: rides to be credited, and rows whose outcome is already known."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Event: TypeAlias = dict[str, object]
+RowStatus: TypeAlias = Literal["credited", "held", "rejected", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ride:
+    """One event, the card that rode, and the lines of the file that it was made of.
+
+    Card and event stay out of `repr`, so that no log or traceback shows them.
+    """
+
+    event: Event = field(repr=False)
+    card: str = field(repr=False)
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """A row that becomes no event. `line` counts from 1, the header included."""
+
+    line: int
+    status: RowStatus
+    reason: str
+
+
+Item: TypeAlias = Ride | RowOutcome
