@@ -2,8 +2,9 @@
 
 from carbon_credit.kernel import idempotency
 from carbon_credit.catalogue import models as catalogue
+from carbon_credit.identity import models as identity
 from carbon_credit.kernel.db import Base
 
 metadata = Base.metadata
 
-__all__ = ["catalogue", "idempotency", "metadata"]
+__all__ = ["catalogue", "idempotency", "identity", "metadata"]

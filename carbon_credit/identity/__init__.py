@@ -1,0 +1,1 @@
+"""Who acts: citizens with their links, consents and mandates; parties with their credentials."""

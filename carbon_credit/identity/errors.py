@@ -1,0 +1,95 @@
+"""What can go wrong with who acts."""
+
+from carbon_credit.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+
+
+class CredentialRefused(Unauthenticated):
+    code = "credential-refused"
+    en = (
+        "The client id or its secret is wrong, or the credential was revoked. Check both or ask the operator."
+    )
+    zh = "客户端编号或密钥错误，或凭证已被吊销。请核对后重试，或联系运营方。"
+
+
+class CallerSuspended(Unauthenticated):
+    code = "caller-suspended"
+    en = "This credential no longer works: it was revoked, or its holder is suspended or closed."
+    zh = "该凭证已失效：凭证被吊销，或其持有者已停用、注销。"
+
+
+class ScopeUnknown(Invalid):
+    code = "scope-unknown"
+    en = "The scope {scope} does not exist for this role or was not granted. Ask for one of: {granted}"
+    zh = "权限范围 {scope} 对该角色不存在或未授予。可申请：{granted}"
+
+
+class PartyNameTaken(Conflict):
+    code = "party-name-taken"
+    en = "The programme already has a {role} with this name. Choose another name."
+    zh = "本项目已有同名的 {role}，请更换名称。"
+
+
+class PartyNotFound(NotFound):
+    code = "party-not-found"
+    en = "There is no such party in this programme. Check the id."
+    zh = "本项目中没有该机构，请检查编号。"
+
+
+class CitizenNotFound(NotFound):
+    code = "citizen-not-found"
+    en = "There is no such citizen for this caller. Check the id; a partner sees only citizens it linked."
+    zh = "未找到该用户。请检查编号；数据提供方只能访问由其关联的用户。"
+
+
+class LinkKindUnknown(Invalid):
+    code = "link-kind-unknown"
+    en = "The link kind {kind} does not exist. Use one of: {kinds}"
+    zh = "不存在关联类型 {kind}。可用类型：{kinds}"
+
+
+class LinkValueInvalid(Invalid):
+    code = "link-value-invalid"
+    en = "The value of a {kind} link is empty or longer than {limit} characters."
+    zh = "{kind} 关联的值为空，或超过 {limit} 个字符。"
+
+
+class LinkTaken(Conflict):
+    code = "link-taken"
+    en = "Link {position} ({kind}) already leads to a citizen of this programme, or was given twice."
+    zh = "第 {position} 个关联（{kind}）在本项目中已归属某用户，或重复提交。"
+
+
+class SceneUnknown(Invalid):
+    code = "scene-unknown"
+    en = "A scene is 1 to 32 lower-case letters, digits and hyphens; {scene} is not."
+    zh = "场景由 1 至 32 个小写字母、数字或连字符组成；{scene} 不符合。"
+
+
+class SpanOverlaps(Conflict):
+    code = "consent-overlaps"
+    en = "It would begin before the previous one ended. It can begin at {earliest} or later."
+    zh = "生效时间早于前一次的终止时间，最早可从 {earliest} 开始。"
+
+
+class GivenInFuture(Invalid):
+    code = "given-in-future"
+    en = "A consent or mandate cannot be given in the future. Send it when it has been given."
+    zh = "同意或委托的时间不能在未来，请在实际签署后提交。"
+
+
+class ShareOutOfBounds(Invalid):
+    code = "share-out-of-bounds"
+    en = "The promised share is a whole number of percent from 0 to 100; {share_percent} is not."
+    zh = "承诺的分成比例须为 0 至 100 的整数百分比；{share_percent} 不符合。"
+
+
+class NothingToWithdraw(NotFound):
+    code = "nothing-to-withdraw"
+    en = "There is no consent or mandate in force to withdraw."
+    zh = "没有可撤回的有效同意或委托。"
+
+
+class RoleCannotHold(Forbidden):
+    code = "role-cannot-hold"
+    en = "A party with the role {role} cannot be used here; a {needed} is needed."
+    zh = "角色为 {role} 的机构不适用于此处，需要 {needed}。"

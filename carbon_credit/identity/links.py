@@ -1,0 +1,40 @@
+"""Outer ids of a citizen, and the keyed digest that is all we keep of them."""
+
+import unicodedata
+import uuid
+
+from carbon_credit.identity.errors import LinkKindUnknown, LinkValueInvalid
+from carbon_credit.kernel.digest import keyed_digest
+from carbon_credit.kernel.keys import Keys
+
+LINK_KINDS = (
+    "transit-card",
+    "phone",
+    "openid",
+    "app-account",
+    "bike-account",
+    "electricity-meter",
+    "gas-meter",
+    "water-meter",
+    "vehicle",
+)
+MAX_VALUE_LENGTH = 200
+
+Link = tuple[str, str]  # kind, value as the partner knows it
+
+
+def digests(keys: Keys, *, programme: str, link: Link) -> list[uuid.UUID]:
+    """The digest under the present link key, then under the previous one where there is one."""
+    kind, value = link
+    plain = unicodedata.normalize("NFKC", value).strip()
+    known = [keys.link] if keys.link_previous is None else [keys.link, keys.link_previous]
+    return [keyed_digest(key, programme, kind, plain) for key in known]
+
+
+def check(link: Link) -> None:
+    """Raises LinkKindUnknown or LinkValueInvalid; the value itself is never repeated in an error."""
+    kind, value = link
+    if kind not in LINK_KINDS:
+        raise LinkKindUnknown(kind=kind[:32], kinds=", ".join(LINK_KINDS))
+    if not value.strip() or len(value) > MAX_VALUE_LENGTH:
+        raise LinkValueInvalid(kind=kind, limit=MAX_VALUE_LENGTH)

@@ -1,0 +1,164 @@
+"""Tables of who acts. Nothing here holds a name, number or card of a citizen, only keyed digests."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from carbon_credit.kernel.db import Base, UtcDateTime
+
+ROLES_SQL = "role IN ('partner', 'merchant', 'operator', 'verifier', 'buyer')"
+TIERS_SQL = "tier IN ('measured', 'derived', 'declared', 'assumed')"
+
+
+class Party(Base):
+    """An organisation in one programme. `(id, programme)` is a key, so that others can pin the programme."""
+
+    __tablename__ = "party"
+    __table_args__ = (
+        UniqueConstraint("programme", "role", "name"),
+        UniqueConstraint("id", "programme"),
+        CheckConstraint(ROLES_SQL, name="role"),
+        CheckConstraint("status IN ('active', 'suspended')", name="status"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16), ForeignKey("programme.code"))
+    role: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(120))
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Credential(Base):
+    """A client id with the scrypt hash of its secret. `scopes`: words separated by spaces."""
+
+    __tablename__ = "credential"
+
+    client_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    party_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("party.id"), index=True)
+    secret_hash: Mapped[str] = mapped_column(String(200))
+    scopes: Mapped[str] = mapped_column(String(400))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Citizen(Base):
+    """A person, as a random id in one programme."""
+
+    __tablename__ = "citizen"
+    __table_args__ = (
+        UniqueConstraint("id", "programme"),
+        CheckConstraint("status IN ('active', 'closed')", name="status"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16), ForeignKey("programme.code"))
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CitizenLink(Base):
+    """An outer id that leads to a citizen. `linked_by`: the partner that brought it."""
+
+    __tablename__ = "citizen_link"
+    __table_args__ = (
+        ForeignKeyConstraint(["citizen_id", "programme"], ["citizen.id", "citizen.programme"]),
+        ForeignKeyConstraint(["linked_by", "programme"], ["party.id", "party.programme"]),
+        CheckConstraint("state IN ('claimed', 'confirmed')", name="state"),
+        # One citizen at a time; former links stay as history.
+        Index(
+            "uq_citizen_link_value_digest",
+            "value_digest",
+            "programme",
+            "kind",
+            unique=True,
+            sqlite_where=text("unlinked_at IS NULL"),
+            postgresql_where=text("unlinked_at IS NULL"),
+        ),
+        Index("ix_citizen_link_citizen_id", "citizen_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(32))
+    value_digest: Mapped[uuid.UUID] = mapped_column(Uuid)
+    citizen_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    state: Mapped[str] = mapped_column(String(16))
+    linked_by: Mapped[uuid.UUID] = mapped_column(Uuid)
+    linked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    unlinked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Consent(Base):
+    """A citizen lets one partner's data of one scene be processed, from `given_at` until withdrawn."""
+
+    __tablename__ = "consent"
+    __table_args__ = (
+        ForeignKeyConstraint(["citizen_id", "programme"], ["citizen.id", "citizen.programme"]),
+        ForeignKeyConstraint(["partner_id", "programme"], ["party.id", "party.programme"]),
+        CheckConstraint(TIERS_SQL, name="tier"),
+        CheckConstraint("withdrawn_at IS NULL OR withdrawn_at >= given_at", name="span"),
+        Index(
+            "uq_consent_in_force",
+            "citizen_id",
+            "partner_id",
+            "scene",
+            unique=True,
+            sqlite_where=text("withdrawn_at IS NULL"),
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+        Index("ix_consent_citizen_id", "citizen_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    citizen_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    scene: Mapped[str] = mapped_column(String(32))
+    partner_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    text_version: Mapped[str] = mapped_column(String(32))
+    tier: Mapped[str] = mapped_column(String(16))
+    given_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Mandate(Base):
+    """A citizen passes on the right to apply and sell, for `share_percent` of what it brings."""
+
+    __tablename__ = "mandate"
+    __table_args__ = (
+        ForeignKeyConstraint(["citizen_id", "programme"], ["citizen.id", "citizen.programme"]),
+        CheckConstraint(TIERS_SQL, name="tier"),
+        CheckConstraint("share_percent BETWEEN 0 AND 100", name="share_percent"),
+        CheckConstraint("withdrawn_at IS NULL OR withdrawn_at >= given_at", name="span"),
+        Index(
+            "uq_mandate_in_force",
+            "citizen_id",
+            unique=True,
+            sqlite_where=text("withdrawn_at IS NULL"),
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+        Index("ix_mandate_citizen_id", "citizen_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    citizen_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    text_version: Mapped[str] = mapped_column(String(32))
+    share_percent: Mapped[int] = mapped_column(SmallInteger)
+    tier: Mapped[str] = mapped_column(String(16))
+    given_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,26 @@
+"""What a credential may be allowed to do, by role. A token carries a subset."""
+
+PARTNER = "partner"
+CITIZEN = "citizen"
+MERCHANT = "merchant"
+OPERATOR = "operator"
+VERIFIER = "verifier"
+BUYER = "buyer"
+
+PARTY_ROLES = (PARTNER, MERCHANT, OPERATOR, VERIFIER, BUYER)
+
+SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
+    PARTNER: ("events:write", "events:read", "citizens:write", "citizens:token"),
+    CITIZEN: ("account:read", "points:spend"),
+    MERCHANT: ("vouchers:consume", "vouchers:read"),
+    OPERATOR: (
+        "programme:read",
+        "offers:write",
+        "periods:write",
+        "batches:read",
+        "batches:write",
+        "audit:read",
+    ),
+    VERIFIER: ("batches:read", "batches:verify"),
+    BUYER: ("holdings:read",),
+}
