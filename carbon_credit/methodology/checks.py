@@ -72,7 +72,8 @@ def check_dimensions(document: Document, formula: Formula) -> None:
         except arithmetic.Mismatch as error:
             raise document.refuse(DimensionWrong, "steps", index, "expression", what=str(error)) from None
         if found is not None and found != stated:
-            what = f"the expression is {arithmetic.dimension_text(found)}, {step.unit} is {arithmetic.dimension_text(stated)}"
+            told = arithmetic.dimension_text
+            what = f"the expression is {told(found)}, {step.unit} is {told(stated)}"
             raise document.refuse(DimensionWrong, "steps", index, "expression", what=what)
         if step.name == methodology.result and stated != units.dimension(units.MASS_OF_CO2E):
             what = f"the result has the unit {step.unit}, which is not a mass of CO2e"

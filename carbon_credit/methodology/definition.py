@@ -79,6 +79,11 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of everything that is read from a data file: immutable, no unknown key."""
 
 
+def worst_tier(*tiers: Tier) -> Tier:
+    """The weakest of `tiers` (at least one): an input is as good as its worst part."""
+    return max(tiers, key=list(Tier).index)
+
+
 class Texts(Record, frozen=True, kw_only=True):
     """The same words in Chinese and in English."""
 

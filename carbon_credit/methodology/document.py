@@ -127,7 +127,7 @@ class _Builder:
         return Document(self._file, value, mark)
 
     def _node(self, event: Any, depth: int) -> tuple[Any, _Mark]:
-        mark = _Mark(event.start_mark.line + 1)
+        mark = _Mark(_line(event))
         if isinstance(event, yaml.AliasEvent) or event.anchor:
             raise self._forbidden(event, "an anchor or alias (& or *)")
         if event.tag is not None:
@@ -162,15 +162,20 @@ class _Builder:
                 raise self._forbidden(event, "a key that is not plain text")
             key = event.value
             if key in items:
-                raise KeyRepeated(file=self._file, line=event.start_mark.line + 1, key=key)
+                raise KeyRepeated(file=self._file, line=_line(event), key=key)
             value, inner = self._node(next(self._events), depth + 1)
-            inner.line = event.start_mark.line + 1  # a person looks for the key, not for its value
+            inner.line = _line(event)  # a person looks for the key, not for its value
             mark.inside[key] = inner
             items[key] = value
         return items
 
     def _forbidden(self, event: Any, what: str) -> YamlFeatureRefused:
-        return YamlFeatureRefused(file=self._file, line=event.start_mark.line + 1, key="the file", what=what)
+        return YamlFeatureRefused(file=self._file, line=_line(event), key="the file", what=what)
+
+
+def _line(event: Any) -> int:
+    line: int = event.start_mark.line
+    return line + 1
 
 
 def _explained(document: Document, kind: Any, message: str) -> DataError:

@@ -88,7 +88,7 @@ class CompiledMethodology:
         values = []
         for name, lowest, highest in self._integers:
             value = inputs.get(name)
-            if value.__class__ is not int or not lowest <= value <= highest:  # type: ignore[operator]
+            if value.__class__ is not int or not lowest <= value <= highest:
                 return self._refused_input(inputs)
             values.append(value)
         key: tuple[object, ...] = (

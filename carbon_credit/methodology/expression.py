@@ -112,38 +112,32 @@ def parse(text: str) -> Node:
 
 def names(node: Node) -> frozenset[str]:
     """Every name that is read for a value (not the enum inputs that a choice looks at)."""
-    match node:
-        case Number():
-            return frozenset()
-        case Name(name):
-            return frozenset((name,))
-        case Negative(of):
-            return names(of)
-        case Operation(_, left, right):
-            return names(left) | names(right)
-        case Extreme(_, of):
-            return frozenset().union(*map(names, of))
-        case Choice(test, then, otherwise):
-            tested = names(test.left) | names(test.right) if isinstance(test, Compared) else frozenset()
-            return tested | names(then) | names(otherwise)
+    if isinstance(node, Name):
+        return frozenset((node.name,))
+    return frozenset[str]().union(*map(names, _parts(node)))
 
 
 def words(node: Node) -> frozenset[tuple[str, str]]:
     """Every (enum input, word) that a choice compares."""
+    inner = frozenset[tuple[str, str]]().union(*map(words, _parts(node)))
+    if isinstance(node, Choice) and isinstance(node.test, IsWord):
+        return inner | {(node.test.name, node.test.word)}
+    return inner
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
     match node:
-        case Number() | Name():
-            return frozenset()
         case Negative(of):
-            return words(of)
+            return (of,)
         case Operation(_, left, right):
-            return words(left) | words(right)
+            return left, right
         case Extreme(_, of):
-            return frozenset().union(*map(words, of))
-        case Choice(test, then, otherwise):
-            own = (
-                {(test.name, test.word)} if isinstance(test, IsWord) else words(test.left) | words(test.right)
-            )
-            return own | words(then) | words(otherwise)
+            return of
+        case Choice(Compared(_, left, right), then, otherwise):
+            return left, right, then, otherwise
+        case Choice(_, then, otherwise):
+            return then, otherwise
+    return ()
 
 
 def specialise(node: Node, chosen: Mapping[str, str]) -> Node:

@@ -80,7 +80,8 @@ class Formula:
         inputs = {spec.name for spec in self.methodology.inputs}
         needed = frozenset().union(*(expression.names(node) for _, node in steps)) - own - inputs
         readings = []
-        for entry in (*self.methodology.parameters, *self.methodology.factors):
+        entries: list[Parameter | FactorUse] = [*self.methodology.parameters, *self.methodology.factors]
+        for entry in entries:
             if entry.name in needed:
                 reading = self.reading(entry, on)
                 if reading is None:

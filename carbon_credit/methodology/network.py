@@ -61,6 +61,7 @@ class Network:
     ) -> None:
         self.digest = digest
         self._names = dict(names)  # station key -> the name as the network writes it
+        self.stations = tuple(sorted(self._names.values()))  # as the network writes them
         self._tracks = {key: dict(near) for key, near in tracks.items()}
         self._distances: dict[str, dict[str, int]] = {}  # origin key -> metres to every reachable key
 
@@ -85,11 +86,6 @@ class Network:
         if not tracks:
             raise NetworkUnreadable(line=1, why="no segment" + (f" of the city {city!r}" if city else ""))
         return cls(digest=hashlib.sha256(data).hexdigest(), names=names, tracks=tracks)
-
-    @property
-    def stations(self) -> tuple[str, ...]:
-        """Every station name as the network writes it, sorted."""
-        return tuple(sorted(self._names.values()))
 
     def __contains__(self, station: str) -> bool:
         return station_key(station) in self._names

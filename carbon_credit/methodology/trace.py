@@ -158,10 +158,9 @@ class Trace:
             )
         if self.steps:
             lines.append(f"{word('steps')}:")
-        lines += [
-            f"  {step.label.text(language)} {step.name} = {step.expression} = {_readable(step.value)} {step.unit}"
-            for step in self.steps
-        ]
+        for step in self.steps:
+            amount = f"{_readable(step.value)} {step.unit}"
+            lines.append(f"  {step.label.text(language)} {step.name} = {step.expression} = {amount}")
         return lines + self._outcome(language)
 
     def _outcome(self, language: str) -> list[str]:
