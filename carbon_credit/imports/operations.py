@@ -126,7 +126,7 @@ def _row_outcome(outcome: EventOutcome) -> tuple[RowStatus, str]:
         case "credited":
             return "credited", ""
         case "duplicate":
-            return "duplicate", "already-credited"
+            return "duplicate", "already-reported"
         case "held":
             return "held", outcome.reason or "held"
         case _:

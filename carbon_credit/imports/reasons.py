@@ -1,7 +1,8 @@
 """Why a row earned nothing, for the people who read the rejects file. Codes are stable."""
 
-REASONS: dict[str, tuple[str, str]] = {
-    # found in the file
+from carbon_credit.events.reasons import REASONS
+
+_FOUND_IN_THE_FILE: dict[str, tuple[str, str]] = {
     "row-malformed": ("列数或引号有误", "The row has the wrong number of fields, or its quoting is broken."),
     "row-repeated": ("与文件中前面的行重复", "The same swipe stands earlier in this file."),
     "card-missing": ("没有卡号", "The row names no card."),
@@ -20,16 +21,16 @@ REASONS: dict[str, tuple[str, str]] = {
     "station-unknown": ("线网中没有该站", "The metro network has no such station."),
     "stations-same": ("进出站为同一站", "Entry and exit are at the same station."),
     "station-unreachable": ("两站之间没有轨道相连", "No track of the network joins the two stations."),
-    # given by the one who credits
-    "already-credited": ("此前已处理", "This ride was handed in before; its first outcome stands."),
-    "unlinked": ("该卡未绑定碳账户", "The card is not linked to a carbon account."),
-    "no-consent": ("用户未授权该场景", "The citizen had not consented to this scene."),
-    "outside-window": ("超出报送时限", "Reported outside the time allowed by the programme."),
-    "event-conflict": ("同一编号的内容不一致", "The same ride was reported before with other content."),
-    "not-in-force": ("当日没有生效的方法学", "No methodology was in force on that day."),
+}
+_OF_THE_RUN: dict[str, tuple[str, str]] = {
+    "already-reported": ("此前已处理，以首次结果为准", "This ride came before; its first outcome stands."),
+    "event-conflict": ("同一编号此前以其他内容报送", "The same ride was reported before with other content."),
 }
 
 
 def reason_text(code: str) -> tuple[str, str]:
     """(Chinese, English) for a reason code; codes of other subjects read as they are."""
-    return REASONS.get(code, (f"未计入：{code}", f"Not credited: {code}."))
+    known = _FOUND_IN_THE_FILE.get(code) or _OF_THE_RUN.get(code)
+    if known is None and code in REASONS:
+        known = (REASONS[code].zh, REASONS[code].en)
+    return known or (f"未计入：{code}", f"Not credited: {code}.")
