@@ -3,8 +3,9 @@
 from carbon_credit.kernel import idempotency
 from carbon_credit.catalogue import models as catalogue
 from carbon_credit.identity import models as identity
+from carbon_credit.ledger import models as ledger
 from carbon_credit.kernel.db import Base
 
 metadata = Base.metadata
 
-__all__ = ["catalogue", "idempotency", "identity", "metadata"]
+__all__ = ["catalogue", "idempotency", "identity", "ledger", "metadata"]

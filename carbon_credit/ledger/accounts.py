@@ -1,0 +1,62 @@
+"""An account is its key: programme, asset, kind, owner and lot. Its id is computed, not looked up."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+
+CO2E = "co2e_mg"
+POINTS = "points"
+FEN = "cny_fen"
+UNIT_PREFIX = "unit:"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """`owner`: an opaque id, None for the programme itself. `lot`: expiry date (ISO) of points."""
+
+    programme: str
+    asset: str
+    kind: str
+    owner: uuid.UUID | None = None
+    lot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The four sums of one account, in the asset's unit. As a difference, any may be negative."""
+
+    debits_posted: int = 0
+    credits_posted: int = 0
+    debits_pending: int = 0
+    credits_pending: int = 0
+
+    @property
+    def posted(self) -> int:
+        """Credits less debits. Negative for debts and for the sources of the programme."""
+        return self.credits_posted - self.debits_posted
+
+    @property
+    def available(self) -> int:
+        """What may still be taken: posted less what is held."""
+        return self.credits_posted - self.debits_posted - self.debits_pending
+
+    def plus(self, other: "Balance") -> "Balance":
+        """The sums of both."""
+        return Balance(
+            self.debits_posted + other.debits_posted,
+            self.credits_posted + other.credits_posted,
+            self.debits_pending + other.debits_pending,
+            self.credits_pending + other.credits_pending,
+        )
+
+
+def unit_asset(offer_id: uuid.UUID) -> str:
+    """The asset that counts the pieces of one offer."""
+    return f"{UNIT_PREFIX}{offer_id.hex}"
+
+
+def account_id(key: AccountKey) -> uuid.UUID:
+    """The first 128 bits of SHA-256 over the key. The chart keeps "|" out of every part."""
+    owner = key.owner.hex if key.owner else ""
+    text = f"{key.programme}|{key.asset}|{key.kind}|{owner}|{key.lot}"
+    return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])

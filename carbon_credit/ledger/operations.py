@@ -1,0 +1,315 @@
+"""The verbs of the ledger. Each takes many transfers and is one act: all of them, or an error.
+
+Order of locks, the same in every verb, so that two batches cannot deadlock: open holds by id, then
+new accounts by id, then existing accounts by id, then everything else, which is only appended.
+"""
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import TypeAlias
+
+import psycopg
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from carbon_credit.kernel.bulk import add_to_rows, append_rows, insert_new, one_of
+from carbon_credit.kernel.clock import microseconds
+from carbon_credit.kernel.db import keys_of
+from carbon_credit.kernel.digest import row_mac
+from carbon_credit.kernel.ids import new_id
+from carbon_credit.kernel.quantity import MAX_QUANTITY
+from carbon_credit.ledger.accounts import AccountKey
+from carbon_credit.ledger.chart import side_of
+from carbon_credit.ledger.entries import COLUMNS, Entry, Transfer, enter, entry_mac, net
+from carbon_credit.ledger.errors import (
+    AmountTooLarge,
+    DebtOverpaid,
+    HoldExceeded,
+    HoldExpired,
+    HoldResolved,
+    HoldUnknown,
+    InsufficientBalance,
+    RangeSealed,
+    TransferConflict,
+    TransferInvalid,
+    TransferUnknown,
+)
+from carbon_credit.ledger.locks import LockedAccount, lock_accounts
+from carbon_credit.ledger.models import ACCOUNT, OPEN_HOLD, RESOLUTION, SUMS, TRANSFER
+from carbon_credit.ledger.queries import entries_of, keys_by_id, parts
+from carbon_credit.ledger.reversals import note_reversals
+from carbon_credit.ledger.seals import QUIET, sealed_through
+
+Change: TypeAlias = tuple[uuid.UUID, int, int, int, int]
+
+
+def post(session: Session, *, transfers: Sequence[Transfer], now: datetime) -> None:
+    """Post `transfers` at once. One whose id and content are there already is passed over.
+
+    Only the result counts: an account may give what the same call brings it.
+    Raises InsufficientBalance, DebtOverpaid, OutsideChart, TransferInvalid, TransferConflict,
+    ReversalExceeded.
+    """
+    keys: dict[AccountKey, uuid.UUID] = {}
+    _write_new(session, enter(transfers, phase="posted", now=now, keys=keys), keys=keys, now=now)
+
+
+def hold(session: Session, *, transfers: Sequence[Transfer], now: datetime) -> None:
+    """Hold `transfers`: the amount is no longer available to the debit account, and not yet the other's.
+
+    Ends by settle, release or, from `expires_at` on, by expire only. Raises as post does.
+    """
+    keys: dict[AccountKey, uuid.UUID] = {}
+    held = _write_new(session, enter(transfers, phase="pending", now=now, keys=keys), keys=keys, now=now)
+    append_rows(
+        session, OPEN_HOLD, ("pending_id", "expires_at"), [(entry.id, entry.expires_at) for entry in held]
+    )
+
+
+def settle(
+    session: Session,
+    *,
+    pending_ids: Collection[uuid.UUID],
+    now: datetime,
+    amounts: Mapping[uuid.UUID, int] | None = None,
+    effective_at: datetime | None = None,
+) -> None:
+    """Post what is held; where `amounts` says less than is held, the rest is released in the same act.
+
+    `effective_at` is `now` unless given. Raises HoldUnknown, HoldResolved, HoldExpired, HoldExceeded.
+    """
+    ends: list[Entry] = []
+    for entry in _open_holds(session, pending_ids):
+        amount = (amounts or {}).get(entry.id, entry.amount)
+        if entry.expires_at is not None and entry.expires_at <= now:
+            raise HoldExpired
+        if type(amount) is not int or amount <= 0:
+            raise TransferInvalid(
+                why="the amount to settle is not a whole number above zero; release the hold"
+            )
+        if amount > entry.amount:
+            raise HoldExceeded
+        ends.append(_end(entry, "settled", amount, now=now, effective_at=effective_at))
+        if amount < entry.amount:
+            ends.append(_end(entry, "released", entry.amount - amount, now=now, effective_at=effective_at))
+    _write_ends(session, ends)
+
+
+def release(
+    session: Session,
+    *,
+    pending_ids: Collection[uuid.UUID],
+    now: datetime,
+    effective_at: datetime | None = None,
+) -> None:
+    """Give back what is held, in time or past it. Raises HoldUnknown, HoldResolved."""
+    held = _open_holds(session, pending_ids)
+    _write_ends(
+        session, [_end(entry, "released", entry.amount, now=now, effective_at=effective_at) for entry in held]
+    )
+
+
+def expire(session: Session, *, now: datetime, limit: int) -> list[uuid.UUID]:
+    """Give back up to `limit` holds that are past their time; the ids of the holds that ended."""
+    due = (
+        select(OPEN_HOLD.c.pending_id)
+        .where(OPEN_HOLD.c.expires_at <= now)
+        .order_by(OPEN_HOLD.c.expires_at, OPEN_HOLD.c.pending_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    held = _open_holds(session, list(session.scalars(due)))
+    _write_ends(session, [_end(entry, "expired", entry.amount, now=now) for entry in held])
+    return [entry.id for entry in held]
+
+
+def reverse(
+    session: Session,
+    *,
+    transfer_ids: Sequence[uuid.UUID],
+    code: str,
+    now: datetime,
+    effective_at: datetime,
+    amounts: Mapping[uuid.UUID, int] | None = None,
+) -> list[uuid.UUID]:
+    """Take posted or settled transfers back, whole or by `amounts`; the ids of the new transfers.
+
+    Each new one goes the other way under `code` and names the old one. Raises TransferUnknown,
+    ReversalExceeded, and as post does.
+    """
+    old = entries_of(session, ids=transfer_ids)
+    if len(old) < len(set(transfer_ids)):
+        raise TransferUnknown(what="transfer")
+    keys = keys_by_id(
+        session, ids={account for e in old.values() for account in (e.debit_account, e.credit_account)}
+    )
+    new = [
+        Transfer(
+            id=new_id(),
+            code=code,
+            debit=keys[old[transfer_id].credit_account],
+            credit=keys[old[transfer_id].debit_account],
+            amount=(amounts or {}).get(transfer_id, old[transfer_id].amount),
+            effective_at=effective_at,
+            reference=old[transfer_id].reference,
+            reverses_id=transfer_id,
+        )
+        for transfer_id in sorted(old)
+    ]
+    post(session, transfers=new, now=now)
+    return [transfer.id for transfer in new]
+
+
+def _write_new(
+    session: Session, entries: list[Entry], *, keys: Mapping[AccountKey, uuid.UUID], now: datetime
+) -> list[Entry]:
+    """Open the accounts, lock them, and write those entries that are not there yet; these are returned."""
+    if not entries:
+        return []
+    entries = _distinct(entries)
+    _refuse_sealed(session, entries, now=now)
+    columns = ("id", "programme", "asset", "kind", "owner", "lot", "side", *SUMS)
+    rows = [
+        (account, key.programme, key.asset, key.kind, key.owner, key.lot, side_of(key.kind), 0, 0, 0, 0)
+        for key, account in keys.items()
+    ]
+    insert_new(session, ACCOUNT, columns, sorted(rows, key=itemgetter(0)), "id")
+    locked = lock_accounts(session, ids=keys.values())
+    # Only now: whoever posts the same transfer at the same moment has to pass the same accounts.
+    known = entries_of(session, ids=[entry.id for entry in entries])
+    if any(entry.id in known and known[entry.id].content != entry.content for entry in entries):
+        raise TransferConflict
+    fresh = [entry for entry in entries if entry.id not in known]
+    changes = _changes(fresh, locked)
+    note_reversals(session, [entry for entry in fresh if entry.reverses_id is not None])
+    _write(session, fresh, changes)
+    return fresh
+
+
+def _write(session: Session, entries: Sequence[Entry], changes: Sequence[Change]) -> None:
+    """Append the entries and add the changes, which were checked, to the balances."""
+    key = keys_of(session).mac
+    try:
+        append_rows(session, TRANSFER, COLUMNS, [(*entry, entry_mac(key, entry)) for entry in entries])
+    except (psycopg.errors.UniqueViolation, IntegrityError) as error:
+        # The id came with other accounts in another transaction, so that the locks did not meet.
+        if isinstance(getattr(error, "orig", error), psycopg.errors.UniqueViolation):
+            raise TransferConflict from error
+        raise
+    add_to_rows(session, ACCOUNT, "id", SUMS, changes)
+
+
+def _changes(entries: Sequence[Entry], locked: Mapping[uuid.UUID, LockedAccount]) -> list[Change]:
+    """What is to be added to each locked account. Raises where its balance does not allow it.
+
+    The constraints of the table say the same; looked at first, the error can name the account, and
+    the transaction stays usable.
+    """
+    changes: list[Change] = []
+    for account_id, delta in sorted(net(entries).items()):
+        if account_id not in locked:  # derived: nothing to check, nothing to update
+            continue
+        account = locked[account_id]
+        balance = account.balance.plus(delta)
+        if account.side == "guarded" and balance.available < 0:
+            raise InsufficientBalance(kind=account.kind, asset=account.asset)
+        if account.side == "debt" and balance.posted + balance.credits_pending > 0:
+            raise DebtOverpaid(kind=account.kind, asset=account.asset)
+        if max(balance.debits_posted, balance.credits_posted, balance.credits_pending) > MAX_QUANTITY:
+            raise AmountTooLarge(kind=account.kind, asset=account.asset)
+        changes.append(
+            (
+                account_id,
+                delta.debits_posted,
+                delta.credits_posted,
+                delta.debits_pending,
+                delta.credits_pending,
+            )
+        )
+    return changes
+
+
+def _open_holds(session: Session, pending_ids: Collection[uuid.UUID]) -> list[Entry]:
+    """The held transfers, by id, locked until the transaction ends. Raises HoldUnknown, HoldResolved."""
+    wanted = sorted(set(pending_ids))
+    found: set[uuid.UUID] = set()
+    for part in parts(session, wanted):
+        statement = (
+            select(OPEN_HOLD.c.pending_id)
+            .where(one_of(session, OPEN_HOLD.c.pending_id, part))
+            .order_by(OPEN_HOLD.c.pending_id)
+            .with_for_update()
+        )
+        found.update(session.scalars(statement))
+    missing = [pending_id for pending_id in wanted if pending_id not in found]
+    if missing:
+        outcome = session.scalar(
+            select(RESOLUTION.c.outcome).where(one_of(session, RESOLUTION.c.pending_id, missing)).limit(1)
+        )
+        if outcome is None:
+            raise HoldUnknown(what="hold")
+        raise HoldResolved(outcome=outcome)
+    held = entries_of(session, ids=wanted)
+    return [held[pending_id] for pending_id in wanted]
+
+
+def _end(
+    entry: Entry, phase: str, amount: int, *, now: datetime, effective_at: datetime | None = None
+) -> Entry:
+    return entry._replace(
+        id=new_id(),
+        phase=phase,
+        amount=amount,
+        pending_id=entry.id,
+        expires_at=None,
+        effective_at=effective_at or now,
+        recorded_at=now,
+    )
+
+
+def _write_ends(session: Session, ends: Sequence[Entry]) -> None:
+    """Write the entries that end holds, and how each hold ended: as its first entry says."""
+    if not ends:
+        return
+    locked = lock_accounts(
+        session, ids={a for entry in ends for a in (entry.debit_account, entry.credit_account)}
+    )
+    changes = _changes(ends, locked)
+    first: dict[uuid.UUID, Entry] = {}
+    for entry in ends:
+        if entry.pending_id is not None:
+            first.setdefault(entry.pending_id, entry)
+    key = keys_of(session).mac
+    rows = [(pending_id, entry.phase, entry.id, entry.recorded_at) for pending_id, entry in first.items()]
+    append_rows(
+        session,
+        RESOLUTION,
+        ("pending_id", "outcome", "transfer_id", "resolved_at", "mac"),
+        [(*row, row_mac(key, "pending_resolution", *row)) for row in rows],
+    )
+    for part in parts(session, list(first)):
+        session.execute(delete(OPEN_HOLD).where(one_of(session, OPEN_HOLD.c.pending_id, part)))
+    _write(session, ends, changes)
+
+
+def _distinct(entries: Iterable[Entry]) -> list[Entry]:
+    """Each id once. Raises TransferConflict for one id with two contents."""
+    found: dict[uuid.UUID, Entry] = {}
+    for entry in entries:
+        if found.setdefault(entry.id, entry) != entry:
+            raise TransferConflict
+    return list(found.values())
+
+
+def _refuse_sealed(session: Session, entries: Sequence[Entry], *, now: datetime) -> None:
+    """Raises RangeSealed for an id inside a sealed range. A young id cannot be: no question is asked."""
+    oldest = min(entry.id for entry in entries)
+    made_at_ms = oldest.int >> 80  # the first 48 bits of a UUIDv7
+    if made_at_ms > microseconds(now - QUIET) // 1000:
+        return
+    last = sealed_through(session, table="transfer")
+    if last is not None and oldest <= last:
+        raise RangeSealed

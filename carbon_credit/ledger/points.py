@@ -1,0 +1,195 @@
+"""Points of citizens: lots by expiry date, and what a citizen owes after spending too much.
+
+What is taken back and was spent already becomes a debt (`citizen.points_due`); later grants pay it first.
+Verbs take many citizens at once. Whoever changes points of a citizen here locks the debt first, then the
+lots, so that two sweeps cannot deadlock.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from carbon_credit.kernel.ids import new_id
+from carbon_credit.ledger.accounts import POINTS, AccountKey, account_id
+from carbon_credit.ledger.entries import Transfer
+from carbon_credit.ledger.errors import TransferInvalid
+from carbon_credit.ledger.locks import lock_accounts
+from carbon_credit.ledger.models import ACCOUNT
+from carbon_credit.ledger.operations import post
+from carbon_credit.ledger.queries import Lot, balances, lots_of
+
+
+@dataclass(frozen=True, slots=True)
+class PointsGrant:
+    """Points for a citizen, into the lot that expires on `lot`. `reference`: what they are given for."""
+
+    citizen_id: uuid.UUID
+    points: int
+    lot: date
+    reference: uuid.UUID | None
+    effective_at: datetime
+    code: str = "points.grant"
+
+
+@dataclass(frozen=True, slots=True)
+class PointsTakeBack:
+    """Points that a citizen should not have got. `lot`: where they were granted, emptied first."""
+
+    citizen_id: uuid.UUID
+    points: int
+    reference: uuid.UUID | None
+    effective_at: datetime
+    lot: date | None = None
+
+
+def lot_key(programme: str, citizen_id: uuid.UUID, lot: date) -> AccountKey:
+    """The account of the points of a citizen that expire on `lot`."""
+    return AccountKey(programme, POINTS, "citizen.points", citizen_id, lot.isoformat())
+
+
+def due_key(programme: str, citizen_id: uuid.UUID) -> AccountKey:
+    """The account of what a citizen owes."""
+    return AccountKey(programme, POINTS, "citizen.points_due", citizen_id)
+
+
+def source_key(programme: str) -> AccountKey:
+    """The account that points are granted from and taken back to."""
+    return AccountKey(programme, POINTS, "programme.points")
+
+
+def grants(session: Session, *, items: Sequence[PointsGrant], programme: str, now: datetime) -> None:
+    """Grant points: what a citizen owes is recovered first, the rest goes into the lot."""
+    _refuse_nothing(item.points for item in items)
+    due = _lock_dues(session, programme, {item.citizen_id for item in items})
+    source = source_key(programme)
+    transfers: list[Transfer] = []
+    for item in items:
+        recovered = min(due.get(item.citizen_id, 0), item.points)
+        if recovered:
+            due[item.citizen_id] -= recovered
+            debt = due_key(programme, item.citizen_id)
+            transfers.append(_transfer("points.recover", source, debt, recovered, item))
+        if item.points > recovered:
+            lot = lot_key(programme, item.citizen_id, item.lot)
+            transfers.append(_transfer(item.code, source, lot, item.points - recovered, item))
+    post(session, transfers=transfers, now=now)
+
+
+def take_backs(
+    session: Session,
+    *,
+    items: Sequence[PointsTakeBack],
+    programme: str,
+    now: datetime,
+    valid_on: date | None = None,
+) -> None:
+    """Take points back from what is available: the item's own lot, then the others, soonest expiry first.
+
+    The rest is owed. With `valid_on`, lots that expired before that day are left to their expiry.
+    """
+    _refuse_nothing(item.points for item in items)
+    citizens = {item.citizen_id for item in items}
+    _lock_dues(session, programme, citizens)
+    left = _lock_lots(session, programme, citizens, valid_on)
+    source = source_key(programme)
+    transfers: list[Transfer] = []
+    for item in items:
+        rest = item.points
+        lots = left.get(item.citizen_id, {})
+        for lot in sorted(lots, key=lambda day: (day != item.lot, day)):
+            taken = min(lots[lot], rest)
+            if taken:
+                lots[lot] -= taken
+                rest -= taken
+                key = lot_key(programme, item.citizen_id, lot)
+                transfers.append(_transfer("points.revoke", key, source, taken, item))
+        if rest:
+            debt = due_key(programme, item.citizen_id)
+            transfers.append(_transfer("points.due", debt, source, rest, item))
+    post(session, transfers=transfers, now=now)
+
+
+def expire_lots(
+    session: Session, *, programme: str, on: date, now: datetime, effective_at: datetime, limit: int
+) -> int:
+    """Expire what is available in up to `limit` lots that expired before the day `on`; how many lots.
+
+    What is on hold stays with the hold; it expires when the hold is released into the lot.
+    """
+    available = ACCOUNT.c.credits_posted - ACCOUNT.c.debits_posted - ACCOUNT.c.debits_pending
+    statement = (
+        select(ACCOUNT.c.id, ACCOUNT.c.owner, ACCOUNT.c.lot)
+        .where(ACCOUNT.c.programme == programme, ACCOUNT.c.lot != "", ACCOUNT.c.lot < on.isoformat())
+        .where(ACCOUNT.c.kind == "citizen.points", available > 0)
+        .order_by(ACCOUNT.c.lot, ACCOUNT.c.id)
+        .limit(limit)
+    )
+    found = {row.id: row for row in session.execute(statement)}
+    expired = AccountKey(programme, POINTS, "programme.expired")
+    transfers = [
+        Transfer(
+            id=new_id(),
+            code="points.expire",
+            debit=lot_key(programme, found[number].owner, date.fromisoformat(found[number].lot)),
+            credit=expired,
+            amount=account.balance.available,
+            effective_at=effective_at,
+        )
+        for number, account in lock_accounts(session, ids=found.keys()).items()
+        if account.balance.available > 0  # somebody may have been quicker
+    ]
+    post(session, transfers=transfers, now=now)
+    return len(transfers)
+
+
+def dues(session: Session, *, programme: str, citizen_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """What citizens owe, without those who owe nothing."""
+    keys = [due_key(programme, citizen_id) for citizen_id in citizen_ids]
+    found = balances(session, keys=keys)
+    return {key.owner: -found[key].posted for key in keys if key.owner and found[key].posted < 0}
+
+
+def _lock_dues(session: Session, programme: str, citizens: set[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """What each citizen owes, locked; without those who never owed anything."""
+    by_id = {account_id(due_key(programme, citizen)): citizen for citizen in citizens}
+    locked = lock_accounts(session, ids=by_id.keys())
+    return {by_id[number]: -account.balance.posted for number, account in locked.items()}
+
+
+def _lock_lots(
+    session: Session, programme: str, citizens: set[uuid.UUID], valid_on: date | None
+) -> dict[uuid.UUID, dict[date, int]]:
+    """What is available in each lot of each citizen, locked."""
+    found: list[Lot] = [
+        lot for lots in lots_of(session, programme=programme, citizen_ids=citizens).values() for lot in lots
+    ]
+    by_id = {account_id(lot_key(programme, lot.citizen_id, lot.expiry)): lot for lot in found}
+    left: dict[uuid.UUID, dict[date, int]] = {}
+    for number, account in lock_accounts(session, ids=by_id.keys()).items():
+        lot = by_id[number]
+        if valid_on is None or lot.expiry >= valid_on:
+            left.setdefault(lot.citizen_id, {})[lot.expiry] = account.balance.available
+    return left
+
+
+def _transfer(
+    code: str, debit: AccountKey, credit: AccountKey, amount: int, item: PointsGrant | PointsTakeBack
+) -> Transfer:
+    return Transfer(
+        id=new_id(),
+        code=code,
+        debit=debit,
+        credit=credit,
+        amount=amount,
+        effective_at=item.effective_at,
+        reference=item.reference,
+    )
+
+
+def _refuse_nothing(points: Iterable[int]) -> None:
+    if any(type(number) is not int or number <= 0 for number in points):
+        raise TransferInvalid(why="the number of points is not a whole number above zero")
