@@ -93,3 +93,63 @@ class RoleCannotHold(Forbidden):
     code = "role-cannot-hold"
     en = "A party with the role {role} cannot be used here; a {needed} is needed."
     zh = "角色为 {role} 的机构不适用于此处，需要 {needed}。"
+
+
+class TokenMissing(Unauthenticated):
+    code = "token-missing"
+    en = "This resource needs an access token: send `Authorization: Bearer <token>` from /v1/oauth/token."
+    zh = "访问该资源需要令牌：请发送 `Authorization: Bearer <令牌>`，令牌由 /v1/oauth/token 签发。"
+
+
+class TokenMalformed(Unauthenticated):
+    code = "token-malformed"
+    en = "The access token is not a JSON Web Token of this service. Get a new one at /v1/oauth/token."
+    zh = "访问令牌不是本服务签发的 JWT。请在 /v1/oauth/token 重新获取。"
+
+
+class TokenAlgorithmRefused(Unauthenticated):
+    code = "token-algorithm-refused"
+    en = "The access token is signed with an algorithm that is not accepted. Accepted: {accepted}"
+    zh = "访问令牌的签名算法不被接受。可接受的算法：{accepted}"
+
+
+class TokenKeyUnknown(Unauthenticated):
+    code = "token-key-unknown"
+    en = "The access token names a signing key that is not known here. Get a new token."
+    zh = "访问令牌所指签名密钥未知。请重新获取令牌。"
+
+
+class TokenSignatureWrong(Unauthenticated):
+    code = "token-signature-wrong"
+    en = "The signature of the access token does not fit its content. Get a new token."
+    zh = "访问令牌的签名与内容不符。请重新获取令牌。"
+
+
+class TokenIssuerWrong(Unauthenticated):
+    code = "token-issuer-wrong"
+    en = "The access token comes from another issuer. Get one at /v1/oauth/token."
+    zh = "访问令牌由其他签发方签发。请在 /v1/oauth/token 获取。"
+
+
+class TokenAudienceWrong(Unauthenticated):
+    code = "token-audience-wrong"
+    en = "The access token is meant for another service. Get one at /v1/oauth/token."
+    zh = "访问令牌的受众不是本服务。请在 /v1/oauth/token 获取。"
+
+
+class TokenExpired(Unauthenticated):
+    code = "token-expired"
+    en = "The access token has expired. Get a new one at /v1/oauth/token."
+    zh = "访问令牌已过期。请在 /v1/oauth/token 重新获取。"
+
+
+class TokenNotYetValid(Unauthenticated):
+    code = "token-not-yet-valid"
+    en = "The access token is dated in the future. Check the clocks."
+    zh = "访问令牌的签发时间在未来。请检查时钟。"
+
+
+class TokenClaimsWrong(Unauthenticated):
+    code = "token-claims-wrong"
+    en = "The access token lacks a claim or holds one that makes no sense: {claim}"
+    zh = "访问令牌缺少声明或声明无效：{claim}"
