@@ -99,7 +99,7 @@ def write_pdf(
     for block in blocks:
         story.extend(_flow(block, styles))
 
-    class NumberedPages(Canvas):  # type: ignore[misc]  # the library has no types
+    class NumberedPages(Canvas):
         """Holds pages back until their number is known: "page 2 of 5" needs the 5."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,7 +108,7 @@ def write_pdf(
 
         def showPage(self) -> None:
             self._pages.append(dict(self.__dict__))
-            self._startPage()
+            self._startPage()  # type: ignore[attr-defined]  # the stubs leave it out
 
         def save(self) -> None:
             for page in self._pages:
@@ -136,7 +136,7 @@ def _font() -> str:
 
 @lru_cache(maxsize=1)
 def _known_characters() -> frozenset[int]:
-    return frozenset(pdfmetrics.getFont(_font()).face.charToGlyph)
+    return frozenset(pdfmetrics.getFont(_font()).face.charToGlyph)  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1)

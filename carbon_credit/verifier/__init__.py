@@ -1,0 +1,1 @@
+"""Offline verification of a dossier: the zip, the methodology engine, and nothing else."""
