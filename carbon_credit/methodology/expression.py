@@ -143,8 +143,6 @@ def _parts(node: Node) -> tuple[Node, ...]:
 def specialise(node: Node, chosen: Mapping[str, str]) -> Node:
     """`node` with the choices between words made: only the branch that is taken is left."""
     match node:
-        case Number() | Name():
-            return node
         case Negative(of):
             return Negative(specialise(of, chosen))
         case Operation(sign, left, right):
@@ -156,6 +154,7 @@ def specialise(node: Node, chosen: Mapping[str, str]) -> Node:
         case Choice(Compared(sign, left, right), then, otherwise):
             test = Compared(sign, specialise(left, chosen), specialise(right, chosen))
             return Choice(test, specialise(then, chosen), specialise(otherwise, chosen))
+    return node
 
 
 class _Reader:
