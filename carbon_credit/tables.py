@@ -1,11 +1,13 @@
 """Imports every models module, so that the metadata is whole. Nothing else."""
 
-from carbon_credit.kernel import idempotency
 from carbon_credit.catalogue import models as catalogue
+from carbon_credit.events import models as events
 from carbon_credit.identity import models as identity
-from carbon_credit.ledger import models as ledger
+from carbon_credit.kernel import idempotency
 from carbon_credit.kernel.db import Base
+from carbon_credit.ledger import models as ledger
+from carbon_credit.quantification import models as quantification
 
 metadata = Base.metadata
 
-__all__ = ["catalogue", "idempotency", "identity", "ledger", "metadata"]
+__all__ = ["catalogue", "events", "idempotency", "identity", "ledger", "metadata", "quantification"]

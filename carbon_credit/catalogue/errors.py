@@ -1,5 +1,6 @@
 """Why a programme, its activity types or the library of methodologies are not acceptable."""
 
+from carbon_credit.kernel.errors import Misconfigured, NotFound
 from carbon_credit.methodology.errors import DataError
 
 
@@ -33,3 +34,30 @@ class BorrowedDiffers(DataError):
     code = "borrowed-value-differs"
     en = "{file}, line {line}, {key}: {lender} holds {expected}. Copy that value, or name another lender."
     zh = "{file} 第 {line} 行 {key}：{lender} 的值为 {expected}。请照抄该值或改为其他来源。"
+
+
+class ProgrammeNotFound(NotFound):
+    """No programme of that code in this installation."""
+
+    code = "programme-not-found"
+    en = "There is no programme {programme} here. `carbon-credit methodology list` shows what there is."
+    zh = "没有代码为 {programme} 的碳普惠项目。可用 carbon-credit methodology list 查看。"
+
+
+class MethodologyNotFound(NotFound):
+    """No such methodology version in the catalogue."""
+
+    code = "methodology-not-found"
+    en = "There is no methodology version {name} here. /v1/methodologies lists them."
+    zh = "没有方法学版本 {name}。可在 /v1/methodologies 查看列表。"
+
+
+class PublishedDigestDiffers(Misconfigured):
+    """The folder holds other bytes than were published."""
+
+    code = "published-digest-differs"
+    en = (
+        "{name} was published with digest {published}, the folder holds {found}. A published byte never "
+        "changes: restore the files, or publish a new version."
+    )
+    zh = "{name} 发布时的摘要为 {published}，目录中为 {found}。已发布内容不可更改：请恢复文件或发布新版本。"

@@ -50,7 +50,7 @@ class MethodologyVersion(Base):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     state: Mapped[str] = mapped_column(String(16))
     grade: Mapped[str] = mapped_column(String(16))
-    effective_from: Mapped[date]
+    effective_from: Mapped[date | None]
     effective_to: Mapped[date | None]
     bundle: Mapped[bytes] = mapped_column(LargeBinary)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)

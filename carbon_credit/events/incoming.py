@@ -66,7 +66,9 @@ def require_past(event: IncomingEvent, *, now: datetime) -> None:
     """Raises EventInvalid where the event lies in the future by more than the tolerance."""
     latest = event.ended_at or event.occurred_at
     if latest > now + FUTURE_TOLERANCE:
-        raise EventInvalid(why="it lies in the future; check the clock and the time zone - at `$.occurred_at`")
+        raise EventInvalid(
+            why="it lies in the future; check the clock and the time zone - at `$.occurred_at`"
+        )
 
 
 def claim_key(key: bytes, *, partner_id: UUID, event_id: str) -> UUID:

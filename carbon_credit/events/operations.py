@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Table, delete, select, update
 from sqlalchemy.orm import Session
 
+from carbon_credit.events.errors import EventNotFound, EventNotWithdrawable
 from carbon_credit.events.models import Event, EventClaim, EventDetail
 from carbon_credit.kernel.bulk import append_rows, insert_new, one_of
 from carbon_credit.kernel.db import keys_of
@@ -127,14 +128,18 @@ def record(session: Session, *, events: Sequence[NewEvent], now: datetime) -> No
     append_rows(session, _DETAIL, ("event_id", "body", "delete_after"), details)
 
 
-def mark_withdrawn(session: Session, *, claim_key: UUID) -> bool:
-    """Turn a credited claim into a withdrawn one; False where it was not credited (any more)."""
-    changed = session.execute(
-        update(EventClaim)
-        .where(EventClaim.claim_key == claim_key, EventClaim.outcome == "credited")
-        .values(outcome="withdrawn")
-    )
-    return changed.rowcount == 1  # type: ignore[attr-defined,no-any-return]
+def withdraw(session: Session, *, claim_key: UUID, external_id: str) -> UUID:
+    """Turn a credited claim into a withdrawn one; the id of its event.
+
+    Raises EventNotFound, EventNotWithdrawable. Of two at once, one wins and the other is told.
+    """
+    row = _locked(session, [claim_key]).get(claim_key)
+    if row is None:
+        raise EventNotFound(id=external_id)
+    if row.outcome != "credited" or row.event_id is None:
+        raise EventNotWithdrawable(id=external_id, outcome=row.outcome)
+    session.execute(update(EventClaim).where(EventClaim.claim_key == claim_key).values(outcome="withdrawn"))
+    return row.event_id
 
 
 def delete_details(session: Session, *, today: date, limit: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, any_, bindparam, func, insert, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY, dialect as postgresql_dialect
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from carbon_credit.kernel.db import is_postgresql
@@ -15,7 +15,7 @@ from carbon_credit.kernel.db import is_postgresql
 Row = tuple[Any, ...]
 
 _COPY_FROM = 50  # fewer rows go faster in one INSERT than in the COPY protocol
-_POSTGRESQL = postgresql_dialect()
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def append_rows(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -27,10 +27,11 @@ def append_rows(session: Session, table: Table, columns: Sequence[str], rows: Se
         return
     names = ", ".join(columns)
     if len(rows) < _COPY_FROM:
-        _unnest(session, f"INSERT INTO {table.name} ({names}) {_select(table, columns)}", rows)  # noqa: S608
+        _unnest(session, f"INSERT INTO {table.name} ({names}) {_select(table, columns)}", rows)
         return
     cursor = session.connection().connection.driver_connection.cursor()  # type: ignore[union-attr]
-    with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+    with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types([_type_name(table, name) for name in columns])
         for row in rows:
             copy.write_row(row)
 
@@ -47,17 +48,19 @@ def insert_new(
     names = ", ".join(columns)
     if is_postgresql(session):
         statement = (
-            f"INSERT INTO {table.name} ({names}) {_select(table, columns)} "  # noqa: S608
+            f"INSERT INTO {table.name} ({names}) {_select(table, columns)} "
             f"ON CONFLICT DO NOTHING RETURNING {key}"
         )
         return {row[0] for row in _unnest(session, statement, rows).fetchall()}
     # The writer is alone (BEGIN IMMEDIATE): look first, then insert what is new.
-    primary = [column for column in table.primary_key.columns]
+    primary = list(table.primary_key.columns)
     places = [columns.index(column.name) for column in primary]
     present = set()
     for part in _parts(rows, 500):
         wanted = [tuple(row[place] for place in places) for row in part]
-        present |= {tuple(row) for row in session.execute(select(*primary).where(tuple_(*primary).in_(wanted)))}
+        present |= {
+            tuple(row) for row in session.execute(select(*primary).where(tuple_(*primary).in_(wanted)))
+        }
     new: dict[Row, Row] = {}
     for row in rows:
         identity = tuple(row[place] for place in places)
@@ -68,9 +71,7 @@ def insert_new(
     return {row[place] for row in new.values()}
 
 
-def add_to_rows(
-    session: Session, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]
-) -> int:
+def add_to_rows(session: Session, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]) -> int:
     """Add the amounts to the named columns of the rows found by `key` (first in each tuple).
 
     Returns how many rows were changed.
@@ -99,7 +100,7 @@ def one_of(
 ) -> ColumnElement[bool]:
     """`column IN values`, as one array parameter where the database has arrays."""
     if is_postgresql(session):
-        return column == any_(literal(list(values), ARRAY(column.type)))
+        return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
     return column.in_(list(values))
 
 
@@ -120,8 +121,14 @@ def _advisory(session: Session, function: Any, names: tuple[str, ...]) -> None:
             session.execute(select(function(func.hashtextextended(name, 0))))
 
 
+def _type_name(table: Table, column: str) -> str:
+    # As the driver knows it: "varchar(16)" is "varchar" there.
+    return table.c[column].type.compile(_POSTGRESQL).lower().split("(")[0]
+
+
 def _select(table: Table, columns: Sequence[str]) -> str:
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(_POSTGRESQL)}[]" for name in columns)
+    # %b: binary arrays take a quarter of the time of text ones.
+    arrays = ", ".join(f"%b::{table.c[name].type.compile(_POSTGRESQL)}[]" for name in columns)
     names = ", ".join(columns)
     return f"SELECT * FROM unnest({arrays}) AS u ({names})"  # noqa: S608
 
@@ -133,5 +140,3 @@ def _unnest(session: Session, statement: str, rows: Sequence[Row]) -> Any:
 
 def _parts(rows: Sequence[Row], size: int) -> list[Sequence[Row]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-

@@ -6,9 +6,9 @@ moment in which one exists without the other. A key belongs to its caller and to
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import LargeBinary, SmallInteger, String
+from sqlalchemy import LargeBinary, SmallInteger, String, delete, select, tuple_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from carbon_credit.kernel.bulk import insert_new
@@ -74,3 +74,20 @@ def once(
     record.status, record.body = deed()
     session.flush()
     return Answer(status=record.status, body=record.body, replayed=False)
+
+
+KEEP_FOR = timedelta(days=3)
+
+
+def forget(session: Session, *, now: datetime, limit: int) -> int:
+    """Delete up to `limit` records older than three days; how many there were."""
+    old = (
+        select(IdempotencyRecord.caller, IdempotencyRecord.key)
+        .where(IdempotencyRecord.created_at < now - KEEP_FOR)
+        .limit(limit)
+    )
+    keys = [tuple(row) for row in session.execute(old)]
+    if keys:
+        wanted = tuple_(IdempotencyRecord.caller, IdempotencyRecord.key).in_(keys)
+        session.execute(delete(IdempotencyRecord).where(wanted))
+    return len(keys)

@@ -33,6 +33,18 @@ def downgrade(database: Database, revision: str) -> None:
         command.downgrade(_config(connection), revision)
 
 
+def new_migration(name: str) -> Path:
+    """Write the next numbered migration, empty, and move HEAD to it."""
+    last = (MIGRATIONS / "HEAD").read_text().strip()
+    number = f"{int(last) + 1:04d}"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    command.revision(config, message=name, rev_id=number, head=last)
+    (MIGRATIONS / "HEAD").write_text(f"{number}\n")
+    return MIGRATIONS / "versions" / f"{number}_{name}.py"
+
+
 def require_head(database: Database) -> None:
     """Raises SchemaBehind unless the newest migration has run."""
     needed = (MIGRATIONS / "HEAD").read_text().strip()

@@ -39,7 +39,7 @@ def unit_of_work(database: Database, *, read_only: bool = False) -> Iterator[Ses
             session.commit()
     except DATABASE_ERRORS as error:
         session.rollback()
-        if _is_locked(error):
+        if is_locked(error):
             raise Busy from error
         raise
     except BaseException:
@@ -62,9 +62,10 @@ def transact(database: Database, deed: Callable[[Session], T]) -> T:
     raise AssertionError("unreachable")
 
 
+def is_locked(error: Exception) -> bool:
+    """Whether the database gave up waiting for a lock."""
+    return _state(error) in _LOCKED or "database is locked" in str(error)
+
+
 def _state(error: Exception) -> str | None:
     return getattr(getattr(error, "orig", error), "sqlstate", None)
-
-
-def _is_locked(error: Exception) -> bool:
-    return _state(error) in _LOCKED or "database is locked" in str(error)

@@ -7,16 +7,10 @@ applied to the whole day in canonical order, so that the result does not depend 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from carbon_credit.catalogue.rules import Cap
+
 CAP_EVENTS = "cap-events"
 CAP_MG = "cap-mg"
-
-
-@dataclass(frozen=True, slots=True)
-class DayCap:
-    """At most `max_events` events and `max_mg` milligrams a citizen and business day; None: no cap."""
-
-    max_events: int | None = None
-    max_mg: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +21,7 @@ class Allowed:
     cap_code: str | None
 
 
-def allow(cap: DayCap | None, *, gross_mg: int, events_before: int, mg_before: int) -> Allowed:
+def allow(cap: Cap | None, *, gross_mg: int, events_before: int, mg_before: int) -> Allowed:
     """What of `gross_mg` counts, after `events_before` events that counted `mg_before` milligrams."""
     if cap is None:
         return Allowed(gross_mg, None)
@@ -38,7 +32,7 @@ def allow(cap: DayCap | None, *, gross_mg: int, events_before: int, mg_before: i
     return Allowed(max(cap.max_mg - mg_before, 0), CAP_MG)
 
 
-def allow_day(cap: DayCap | None, gross_mg: Sequence[int]) -> list[Allowed]:
+def allow_day(cap: Cap | None, gross_mg: Sequence[int]) -> list[Allowed]:
     """`allow` over a whole day; `gross_mg` in canonical order."""
     result: list[Allowed] = []
     counted = 0

@@ -20,6 +20,7 @@ class Reduction(Base):
     `business_day`: the programme's calendar day of the activity. `accounting_day`: the day whose
     closing makes it final; later than the business day only where the event came after its closing.
     `inputs`: canonical JSON of what the formula read, so that anyone can compute it again.
+    `credited_mg`: what counts after caps; posted to the ledger only where `use` is credit.
     """
 
     __tablename__ = "reduction"
@@ -30,7 +31,7 @@ class Reduction(Base):
         CheckConstraint("use IN ('credit', 'points', 'display')", name="use"),
         CheckConstraint("grade IN ('official', 'published', 'secondary', 'assumed')", name="grade"),
         CheckConstraint("credited_mg >= 0 AND credited_mg <= gross_mg", name="credited_within_gross"),
-        CheckConstraint("use = 'credit' OR credited_mg = 0", name="only_credit_credits"),
+        CheckConstraint("use <> 'display' OR credited_mg = 0", name="display_counts_nothing"),
         CheckConstraint("accounting_day >= business_day", name="accounting_day"),
     )
 

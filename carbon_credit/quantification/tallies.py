@@ -58,7 +58,16 @@ class Tallies:
         self._ids = {key: row_id for row_id, key in by_id.items()}
         ids = sorted(by_id)
         rows = [
-            (row_id, programme, by_id[row_id].citizen_id, by_id[row_id].business_day, by_id[row_id].scope, 0, 0, 0)
+            (
+                row_id,
+                programme,
+                by_id[row_id].citizen_id,
+                by_id[row_id].business_day,
+                by_id[row_id].scope,
+                0,
+                0,
+                0,
+            )
             for row_id in ids
         ]
         insert_new(session, _TALLY, _COLUMNS, rows, "id")

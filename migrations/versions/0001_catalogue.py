@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(64), nullable=False, unique=True),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("grade", sa.String(16), nullable=False),
-        sa.Column("effective_from", sa.Date, nullable=False),
+        sa.Column("effective_from", sa.Date),
         sa.Column("effective_to", sa.Date),
         sa.Column("bundle", sa.LargeBinary, nullable=False),
         sa.Column("recorded_at", INSTANT, nullable=False),
@@ -78,7 +78,7 @@ def _lock_published_bytes() -> None:
     changed = (
         "NEW.digest <> OLD.digest OR NEW.bundle <> OLD.bundle OR NEW.grade <> OLD.grade "
         "OR NEW.methodology_id <> OLD.methodology_id OR NEW.version <> OLD.version "
-        "OR NEW.effective_from <> OLD.effective_from OR NEW.state = 'draft'"
+        "OR NEW.state = 'draft'"
     )
     if on_postgresql():
         op.execute(

@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("mandate_id", sa.Uuid()),
         sa.Column("recorded_at", INSTANT, nullable=False),
         sa.Column("mac", sa.LargeBinary, nullable=False),
-        sa.CheckConstraint("use = 'credit' OR credited_mg = 0", name="only_credit_credits"),
+        sa.CheckConstraint("use <> 'display' OR credited_mg = 0", name="display_counts_nothing"),
         sa.CheckConstraint("accounting_day >= business_day", name="accounting_day"),
         sa.CheckConstraint("use IN ('credit', 'points', 'display')", name="use"),
         sa.CheckConstraint("credited_mg >= 0 AND credited_mg <= gross_mg", name="credited_within_gross"),

@@ -1,0 +1,1 @@
+"""Commands for people: `carbon-credit ...`. Progress on stderr, results on stdout."""

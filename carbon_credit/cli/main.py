@@ -1,0 +1,61 @@
+"""The door of the command line: one group, every command."""
+
+import sys
+
+import click
+
+from carbon_credit import __version__
+from carbon_credit.cli.batches import batch, serials
+from carbon_credit.cli.database import db
+from carbon_credit.cli.demo import demo
+from carbon_credit.cli.dossiers import dossier
+from carbon_credit.cli.imports import import_
+from carbon_credit.cli.ledgers import ledger
+from carbon_credit.cli.methodologies import methodology, quantify
+from carbon_credit.cli.parties import party
+from carbon_credit.cli.periods import period
+from carbon_credit.cli.servers import openapi, serve, sweep, worker
+from carbon_credit.kernel.errors import CarbonError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="carbon-credit")
+def commands() -> None:
+    """Carbon inclusion (碳普惠): events in, accounts credited, points redeemed, offsets out."""
+
+
+for command in (
+    demo,
+    serve,
+    worker,
+    db,
+    party,
+    import_,
+    methodology,
+    quantify,
+    period,
+    batch,
+    serials,
+    dossier,
+    ledger,
+    sweep,
+    openapi,
+):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """The door. An error that the program knows is one sentence, not a traceback."""
+    try:
+        commands.main(standalone_mode=False)
+    except CarbonError as error:
+        click.secho(f"{error.code}: {error.message('en')}", fg="red", err=True)
+        sys.exit(2)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        click.echo("Stopped. What was committed stays; run the same command again to go on.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

@@ -1,0 +1,46 @@
+"""`party add`: partners, merchants, operators, verifiers and their credentials."""
+
+import click
+
+from carbon_credit.cli.context import emit, json_option, open_installation, programme_option, stderr
+from carbon_credit.identity.operations import create_party, issue_credential
+from carbon_credit.identity.queries import party_named
+from carbon_credit.identity.scopes import PARTY_ROLES
+
+
+@click.group()
+def party() -> None:
+    """Who may act: partners, merchants, operators, verifiers, buyers."""
+
+
+@party.command()
+@programme_option
+@click.option("--role", required=True, type=click.Choice(PARTY_ROLES))
+@click.option("--name", required=True)
+@json_option
+def add(programme: str, role: str, name: str, as_json: bool) -> None:
+    """Register a party (if it is new) and issue a credential for it. The secret is shown once."""
+    here = open_installation()
+
+    def deed(session, now):  # type: ignore[no-untyped-def]
+        found = party_named(session, programme=programme, role=role, name=name) or create_party(
+            session, programme=programme, role=role, name=name, now=now
+        )
+        return found, issue_credential(session, party_id=found.id, now=now)
+
+    found, credential = here.act(deed)
+    told = {
+        "party": str(found.id),
+        "programme": programme,
+        "role": role,
+        "client_id": credential.client_id,
+        "client_secret": credential.secret,
+        "scopes": list(credential.scopes),
+    }
+    if as_json:
+        emit(told)
+        return
+    stderr.print(f"{role} {name} of {programme}")
+    for key in ("party", "client_id", "client_secret"):
+        stderr.print(f"  {key:14} {told[key]}")
+    stderr.print("Keep the secret: it is not stored and not shown again.")

@@ -1,0 +1,108 @@
+"""`period close`: days and months become final."""
+
+from datetime import date, datetime, timedelta
+
+import click
+
+from carbon_credit.cli.context import (
+    Installation,
+    acting,
+    as_option,
+    emit,
+    json_option,
+    open_installation,
+    programme_option,
+    progress,
+    stderr,
+)
+from carbon_credit.kernel.quantity import grams_text
+from carbon_credit.quantification.closing import Closing, close_day, close_month, open_days
+
+
+@click.group()
+def period() -> None:
+    """Business days and months of a programme."""
+
+
+@period.command()
+@programme_option
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="One business day, e.g. 2026-11-20")
+@click.option("--month", type=click.DateTime(["%Y-%m"]), help="All open days of a month, then the month")
+@as_option
+@json_option
+def close(
+    programme: str, day: datetime | None, month: datetime | None, credential: str | None, as_json: bool
+) -> None:
+    """Close a day, or a month with all its days: caps are settled, differences posted."""
+    if (day is None) == (month is None):
+        raise click.UsageError("Give either --day or --month.")
+    here = open_installation()
+    actor = acting(here, credential, programme=programme, role="operator").name
+    if day is not None:
+        closings = [close_one_day(here, programme, day.date(), actor)]
+    else:
+        closings = close_whole_month(here, programme, month.date() if month else date.min, actor)
+    last = closings[-1]
+    if as_json:
+        emit({**_told(last), "days": [_told(one) for one in closings if one.kind == "day"]})
+        return
+    for one in closings:
+        stderr.print(
+            f"{one.kind} {one.starts_on}: {one.reductions:,} reductions, {grams_text(one.credited_mg)} g"
+            + (f", corrected by {grams_text(one.corrected_mg)} g" if one.corrected_mg else "")
+        )
+
+
+def close_one_day(here: Installation, programme: str, day: date, actor: str) -> Closing:
+    """Close one day in its own unit of work."""
+    with progress(f"Closing {programme} {day}") as done:
+        return here.act(
+            lambda session, now: close_day(
+                session, programme=programme, day=day, now=now, closed_by=actor, progress=done
+            )
+        )
+
+
+def close_whole_month(here: Installation, programme: str, month: date, actor: str) -> list[Closing]:
+    """Close the open days one by one, then the month. Interrupted, it goes on where it was."""
+    days = here.act(lambda session, now: open_days(session, programme=programme, month=month))
+    closings = []
+    with progress(f"Closing {programme} {month:%Y-%m}", total=len(days) + 1) as done:
+        for day in days:
+            closings.append(
+                here.act(
+                    lambda session, now, day=day: close_day(  # type: ignore[misc]
+                        session, programme=programme, day=day, now=now, closed_by=actor
+                    )
+                )
+            )
+            done(1)
+        closings.append(
+            here.act(
+                lambda session, now: close_month(
+                    session, programme=programme, month=month, now=now, closed_by=actor
+                )
+            )
+        )
+        done(1)
+    return closings
+
+
+def months_between(first: date, last: date) -> list[date]:
+    """First days of the months from that of `first` to that of `last`."""
+    months, month = [], first.replace(day=1)
+    while month <= last:
+        months.append(month)
+        month = (month + timedelta(days=32)).replace(day=1)
+    return months
+
+
+def _told(closing: Closing) -> dict[str, object]:
+    return {
+        "programme": closing.programme,
+        "kind": closing.kind,
+        "starts_on": closing.starts_on.isoformat(),
+        "reductions": closing.reductions,
+        "co2e_mg": closing.credited_mg,
+        "corrected_mg": closing.corrected_mg,
+    }

@@ -1,0 +1,82 @@
+"""`serve`, `worker`, `sweep`, `openapi write`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from carbon_credit.api.spec import openapi_yaml
+from carbon_credit.cli.context import emit, json_option, open_installation, progress, stderr
+from carbon_credit.factory import create_app
+from carbon_credit.kernel.settings import REPOSITORY, read_settings
+from carbon_credit.sweeps import SWEEPS
+from carbon_credit.tasks import run_sweep
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--workers", default=2, show_default=True, help="Processes; each runs eight threads")
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve the API with gunicorn; documentation to browse at /docs."""
+    open_installation().database.dispose()
+    stderr.print(f"Serving http://{host}:{port}  documentation: http://{host}:{port}/docs  (Ctrl-C stops)")
+    command = [
+        *(sys.executable, "-m", "gunicorn", "carbon_credit.factory:create_app()"),
+        *("--bind", f"{host}:{port}", "--workers", str(workers), "--threads", "8"),
+        *("--worker-class", "gthread", "--access-logfile", "/dev/null", "--graceful-timeout", "10"),
+    ]
+    try:
+        sys.exit(subprocess.run(command, check=False).returncode)  # noqa: S603  our own command
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+@click.command()
+@click.option("--beat/--no-beat", default=True, show_default=True, help="Also send what is due")
+@click.option("--concurrency", default=2, show_default=True)
+def worker(beat: bool, concurrency: int) -> None:
+    """Run a Celery worker (needs CELERY_BROKER_URL). Without a broker, `sweep` does the same work."""
+    settings = read_settings(os.environ)
+    if settings.celery_broker_url is None:
+        raise click.UsageError("CELERY_BROKER_URL is not set. Without a broker run: carbon-credit sweep")
+    schedule = settings.var_dir / "beat-schedule"
+    schedule.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "celery", "-A", "carbon_credit.tasks.worker", "worker"]
+    command += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
+    command += ["--beat", "--schedule", str(schedule)] if beat else []
+    sys.exit(subprocess.run(command, check=False).returncode)  # noqa: S603  our own command
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(sorted(SWEEPS)))
+@json_option
+def sweep(names: tuple[str, ...], as_json: bool) -> None:
+    """Do now what is due: expired vouchers, details to delete, rows to seal. Default: all sweeps."""
+    here = open_installation()
+    chosen = names or tuple(SWEEPS)
+    done = {}
+    with progress("Sweeping", total=len(chosen)) as step:
+        for name in chosen:
+            done[name] = run_sweep(here.database, SWEEPS[name])
+            step(1)
+    if as_json:
+        emit(done)
+        return
+    for name, count in done.items():
+        stderr.print(f"  {name:14} {count:>8,}  {SWEEPS[name].about}")
+
+
+@click.group()
+def openapi() -> None:
+    """The description of the API."""
+
+
+@openapi.command()
+@click.option("--to", "path", default=str(REPOSITORY / "openapi.yaml"), show_default="openapi.yaml")
+def write(path: str) -> None:
+    """Write openapi.yaml from the schemas of the API."""
+    Path(path).write_text(openapi_yaml(create_app(read_settings(os.environ))), encoding="utf-8")
+    stderr.print(f"Wrote {path}")

@@ -1,0 +1,96 @@
+"""Reads of events and claims."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from carbon_credit.events.errors import EventNotFound
+from carbon_credit.events.incoming import claim_key
+from carbon_credit.events.models import Event, EventClaim, EventDetail
+from carbon_credit.kernel.bulk import one_of
+from carbon_credit.kernel.db import keys_of
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRecord:
+    """What is remembered of a partner's event id."""
+
+    revision: int
+    outcome: str
+    reason: str | None
+    retryable: bool
+    event_id: UUID | None
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An accepted event; `quantities` and `details` decoded."""
+
+    id: UUID
+    activity_type: str
+    citizen_id: UUID
+    occurred_at: datetime
+    ended_at: datetime | None
+    received_at: datetime
+    business_day: date
+    tier: str
+    quantities: dict[str, int | str]
+    details: dict[str, str]
+
+
+def claim_of(session: Session, *, partner_id: UUID, external_id: str) -> ClaimRecord:
+    """What became of the partner's event. Raises EventNotFound."""
+    key = claim_key(keys_of(session).mac, partner_id=partner_id, event_id=external_id)
+    row = session.get(EventClaim, key)
+    if row is None:
+        raise EventNotFound(id=external_id)
+    return ClaimRecord(
+        revision=row.revision,
+        outcome=row.outcome,
+        reason=row.reason,
+        retryable=row.retryable,
+        event_id=row.event_id,
+        claimed_at=row.claimed_at,
+    )
+
+
+def event_by_id(session: Session, *, event_id: UUID) -> EventRecord | None:
+    """The event with its details, as far as they are still kept."""
+    row = session.get(Event, event_id)
+    if row is None:
+        return None
+    detail = session.get(EventDetail, event_id)
+    return EventRecord(
+        id=row.id,
+        activity_type=row.activity_type,
+        citizen_id=row.citizen_id,
+        occurred_at=row.occurred_at,
+        ended_at=row.ended_at,
+        received_at=row.received_at,
+        business_day=row.business_day,
+        tier=row.tier,
+        quantities=orjson.loads(row.quantities),
+        details=orjson.loads(detail.body) if detail else {},
+    )
+
+
+def quantities_of(session: Session, *, event_ids: Collection[UUID]) -> dict[UUID, dict[str, int | str]]:
+    """The quantities of each event."""
+    if not event_ids:
+        return {}
+    statement = select(Event.id, Event.quantities).where(one_of(session, Event.id, event_ids))
+    return {event_id: orjson.loads(text) for event_id, text in session.execute(statement)}
+
+
+def claim_keys_of(session: Session, *, event_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The claim key of each event: an order among them that no arrival can change."""
+    if not event_ids:
+        return {}
+    statement = select(Event.id, Event.claim_key).where(one_of(session, Event.id, event_ids))
+    return dict(session.execute(statement).tuples())

@@ -1,0 +1,89 @@
+"""Which days and months are closed, and the locks that keep crediting and closing apart."""
+
+from collections.abc import Collection, Iterable
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from carbon_credit.kernel.bulk import lock_alone, lock_shared
+from carbon_credit.quantification.models import Period
+
+
+def lock_days(session: Session, programme: str, days: Iterable[date]) -> None:
+    """Keep these days and their months from being closed until the transaction ends; many may at once."""
+    names = {_lock_name(programme, kind, day) for day in days for kind in ("day", "month")}
+    lock_shared(session, *names)
+
+
+def lock_period_alone(session: Session, programme: str, kind: str, starts_on: date) -> None:
+    """Wait until nobody credits in the period, and keep it so until the transaction ends."""
+    lock_alone(session, _lock_name(programme, kind, starts_on))
+
+
+def closed_days(session: Session, programme: str, days: Collection[date]) -> set[date]:
+    """Those of `days` that are closed."""
+    return _closed(session, programme, "day", days)
+
+
+def closed_months(session: Session, programme: str, days: Collection[date]) -> set[date]:
+    """First days of the months, among those that `days` fall into, that are closed."""
+    return _closed(session, programme, "month", {first_of_month(day) for day in days})
+
+
+def all_closed_months(session: Session, programme: str) -> list[date]:
+    """First days of every closed month of the programme, in order."""
+    statement = select(Period.starts_on).where(Period.programme == programme, Period.kind == "month")
+    return sorted(session.scalars(statement))
+
+
+def record_closing(
+    session: Session,
+    *,
+    programme: str,
+    kind: str,
+    starts_on: date,
+    closed_by: str,
+    reductions: int,
+    credited_mg: int,
+    corrected_mg: int,
+    now: datetime,
+) -> Period:
+    """Write the closing down. A second closing of a period violates its key."""
+    period = Period(
+        programme=programme,
+        kind=kind,
+        starts_on=starts_on,
+        closed_at=now,
+        closed_by=closed_by,
+        reductions=reductions,
+        credited_mg=credited_mg,
+        corrected_mg=corrected_mg,
+    )
+    session.add(period)
+    session.flush()
+    return period
+
+
+def first_of_month(day: date) -> date:
+    """The first day of the month of `day`."""
+    return day.replace(day=1)
+
+
+def next_month(day: date) -> date:
+    """The first day of the month after that of `day`."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _closed(session: Session, programme: str, kind: str, starts: Collection[date]) -> set[date]:
+    if not starts:
+        return set()
+    statement = select(Period.starts_on).where(
+        Period.programme == programme, Period.kind == kind, Period.starts_on.in_(list(starts))
+    )
+    return set(session.scalars(statement))
+
+
+def _lock_name(programme: str, kind: str, day: date) -> str:
+    start = first_of_month(day) if kind == "month" else day
+    return f"{kind}/{programme}/{start.isoformat()}"

@@ -1,0 +1,136 @@
+"""Final reductions as a batch sees them: in a fixed order, each with what speaks against it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, and_, or_
+from sqlalchemy.orm import Session
+
+from carbon_credit.kernel.bulk import one_of
+from carbon_credit.quantification.models import Reduction
+from carbon_credit.quantification.periods import all_closed_months
+from carbon_credit.quantification.queries import final, net_sum, with_net
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A final reduction as a batch sees it. `inputs`: canonical JSON of what the formula read."""
+
+    id: UUID
+    citizen_id: UUID
+    activity_type: str
+    occurred_at: datetime
+    business_day: date
+    vintage: int
+    methodology_id: str
+    methodology_version: str
+    version_digest: str
+    profile_digest: str
+    inputs: str
+    tier: str
+    grade: str
+    gross_mg: int
+    net_mg: int
+    cap_code: str | None
+    mandate_id: UUID | None
+    consent_id: UUID
+    ended: bool
+
+
+def final_reductions(
+    session: Session,
+    *,
+    programme: str,
+    methodology_id: str,
+    methodology_version: str,
+    starts_on: date,
+    ends_before: date,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Candidate]:
+    """Reductions of use `credit` whose business day lies in the period and whose month is closed,
+
+    by (occurred_at, id), from the one after `after`. Ended ones are included and say so, so that a
+    preview can name every reason.
+    """
+    statement = (
+        with_net()
+        .where(
+            Reduction.programme == programme,
+            Reduction.use == "credit",
+            Reduction.methodology_id == methodology_id,
+            Reduction.methodology_version == methodology_version,
+            Reduction.business_day >= starts_on,
+            Reduction.business_day < ends_before,
+            final(all_closed_months(session, programme)),
+        )
+        .order_by(Reduction.occurred_at, Reduction.id)
+        .limit(limit)
+    )
+    if after is not None:
+        at, reduction_id = after
+        statement = statement.where(
+            or_(
+                Reduction.occurred_at > at,
+                and_(Reduction.occurred_at == at, Reduction.id > reduction_id),
+            )
+        )
+    return [_candidate(row) for row in session.execute(statement)]
+
+
+def reductions_by_id(session: Session, *, ids: Sequence[UUID]) -> dict[UUID, Candidate]:
+    """These reductions as a batch sees them."""
+    if not ids:
+        return {}
+    rows = session.execute(with_net().where(one_of(session, Reduction.id, ids)))
+    return {row.Reduction.id: _candidate(row) for row in rows}
+
+
+def open_milligrams(
+    session: Session,
+    *,
+    programme: str,
+    methodology_id: str,
+    methodology_version: str,
+    starts_on: date,
+    ends_before: date,
+) -> int:
+    """Milligrams of the period that count now, but whose month is not closed yet."""
+    mine = (
+        Reduction.programme == programme,
+        Reduction.use == "credit",
+        Reduction.methodology_id == methodology_id,
+        Reduction.methodology_version == methodology_version,
+        Reduction.business_day >= starts_on,
+        Reduction.business_day < ends_before,
+    )
+    closed = final(all_closed_months(session, programme))
+    return net_sum(session, *mine) - net_sum(session, *mine, closed)
+
+
+def _candidate(row: Row[*tuple[Any, ...]]) -> Candidate:
+    reduction: Reduction = row.Reduction
+    return Candidate(
+        id=reduction.id,
+        citizen_id=reduction.citizen_id,
+        activity_type=reduction.activity_type,
+        occurred_at=reduction.occurred_at,
+        business_day=reduction.business_day,
+        vintage=reduction.vintage,
+        methodology_id=reduction.methodology_id,
+        methodology_version=reduction.methodology_version,
+        version_digest=reduction.version_digest,
+        profile_digest=reduction.profile_digest,
+        inputs=reduction.inputs,
+        tier=reduction.tier,
+        grade=reduction.grade,
+        gross_mg=reduction.gross_mg,
+        net_mg=reduction.credited_mg + int(row.delta_mg),
+        cap_code=reduction.cap_code,
+        mandate_id=reduction.mandate_id,
+        consent_id=reduction.consent_id,
+        ended=row.ended is not None,
+    )

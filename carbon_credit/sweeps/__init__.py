@@ -1,0 +1,57 @@
+"""Work that is found in the database and done in batches, for the command line and tasks alike.
+
+Nothing is ever enqueued by a subject: a lost message loses nothing, because the next sweep finds
+the same work again. A sweep does one batch and says how much it did; its caller opens the unit of
+work and calls again while there is more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from carbon_credit.events.operations import delete_details
+from carbon_credit.kernel.idempotency import forget
+from carbon_credit.ledger.seals import seal
+from carbon_credit.redemption.operations import expire_due
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """`batch` does up to `limit` pieces of work and returns how many it did."""
+
+    name: str
+    batch: Callable[[Session, datetime, int], int]
+    limit: int
+    every_s: int
+    about: str
+
+
+def _expire_redemptions(session: Session, now: datetime, limit: int) -> int:
+    return expire_due(session, now=now, limit=limit)
+
+
+def _delete_details(session: Session, now: datetime, limit: int) -> int:
+    return delete_details(session, today=now.date(), limit=limit)
+
+
+def _forget_idempotency(session: Session, now: datetime, limit: int) -> int:
+    return forget(session, now=now, limit=limit)
+
+
+def _seal(session: Session, now: datetime, limit: int) -> int:
+    return seal(session, now=now, limit=limit)
+
+
+SWEEPS = {
+    sweep.name: sweep
+    for sweep in (
+        Sweep(
+            "redemptions", _expire_redemptions, 500, 60, "give back the points of vouchers not used in time"
+        ),
+        Sweep("details", _delete_details, 5000, 3600, "delete stations and tracks whose time is over"),
+        Sweep("idempotency", _forget_idempotency, 5000, 3600, "forget idempotency keys after three days"),
+        Sweep("seal", _seal, 10000, 300, "seal committed transfers into chained blocks"),
+    )
+}

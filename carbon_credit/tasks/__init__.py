@@ -1,0 +1,61 @@
+"""Celery: the sweeps on a schedule. Queues and beat on one screen.
+
+A task says only which sweep; the work itself is found in the database. Tasks may run twice or be
+lost without harm.
+"""
+
+from celery import Celery
+
+from carbon_credit.kernel import clock
+from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.settings import Settings
+from carbon_credit.kernel.unit_of_work import transact
+from carbon_credit.sweeps import SWEEPS, Sweep
+
+MAX_BATCHES = 200  # then the next beat goes on: a task stays short
+
+
+def create_celery(settings: Settings) -> Celery:
+    """The Celery application of this installation; without a broker, tasks run in process."""
+    app = Celery("carbon_credit", broker=settings.celery_broker_url or "memory://")
+    app.conf.update(
+        task_always_eager=settings.celery_broker_url is None,
+        task_acks_late=True,
+        task_ignore_result=True,
+        task_default_queue="carbon-credit",
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        timezone="UTC",
+        beat_schedule={
+            f"sweep-{sweep.name}": {
+                "task": "carbon_credit.sweep",
+                "schedule": sweep.every_s,
+                "kwargs": {"name": sweep.name},
+                "options": {"expires": sweep.every_s},
+            }
+            for sweep in SWEEPS.values()
+        },
+    )
+    database: Database | None = None
+
+    @app.task(name="carbon_credit.sweep", autoretry_for=(OSError,), max_retries=3)
+    def sweep_task(*, name: str) -> int:
+        nonlocal database
+        # Opened in the worker process that runs the task: connections do not survive a fork.
+        database = database or Database(settings)
+        return run_sweep(database, SWEEPS[name])
+
+    return app
+
+
+def run_sweep(database: Database, sweep: Sweep) -> int:
+    """Batches of the sweep until there is nothing left (or enough for now); how much was done."""
+    total = 0
+    for _ in range(MAX_BATCHES):
+        now = clock.now()
+        done = transact(database, lambda session: sweep.batch(session, now, sweep.limit))  # noqa: B023
+        total += done
+        if done < sweep.limit:
+            break
+    return total
