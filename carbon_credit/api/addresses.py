@@ -1,0 +1,56 @@
+"""The variable parts of addresses. What does not fit its pattern is not found."""
+
+from flask import Flask
+from werkzeug.routing import BaseConverter
+
+
+class ExternalId(BaseConverter):
+    """An id that a partner chose."""
+
+    regex = r"[^/\x00-\x1f\x7f]{1,128}"
+    part_isolating = True
+
+
+class Scene(BaseConverter):
+    """A scene of consent."""
+
+    regex = "[a-z0-9-]{1,32}"
+
+
+class ProgrammeCode(BaseConverter):
+    """The code of a programme."""
+
+    regex = "[a-z][a-z0-9-]{1,15}"
+
+
+class VoucherCode(BaseConverter):
+    """A voucher code as scanned or typed: letters, digits, hyphens and spaces."""
+
+    regex = "[A-Za-z0-9 -]{4,64}"
+
+
+class Serial(BaseConverter):
+    """A serial number."""
+
+    regex = "[A-Za-z0-9-]{4,80}"
+
+
+class Version(BaseConverter):
+    """A methodology's id or version."""
+
+    regex = r"[a-z0-9][a-z0-9.+_-]{0,63}"
+
+
+CONVERTERS: dict[str, type[BaseConverter]] = {
+    "external": ExternalId,
+    "scene": Scene,
+    "programme": ProgrammeCode,
+    "voucher": VoucherCode,
+    "serial": Serial,
+    "version": Version,
+}
+
+
+def register_converters(app: Flask) -> None:
+    """Make the patterns known to the routes."""
+    app.url_map.converters.update(CONVERTERS)

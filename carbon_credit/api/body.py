@@ -1,0 +1,78 @@
+"""Reading a request strictly: media type first, then the bytes, then the schema."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import request
+from marshmallow import Schema, ValidationError
+
+from carbon_credit.api.errors import BodyMalformed, FieldsInvalid, MediaTypeUnsupported
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+NDJSON = "application/x-ndjson"
+CLOUDEVENT = "application/cloudevents+json"
+CLOUDEVENTS = "application/cloudevents-batch+json"
+
+
+def require_media_type(*accepted: str) -> str:
+    """The media type of the body, one of `accepted`. Raises MediaTypeUnsupported."""
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    encoded = request.headers.get("Content-Encoding", "identity").lower()
+    if request.mimetype not in accepted or charset != "utf-8" or encoded != "identity":
+        raise MediaTypeUnsupported(accepted=", ".join(accepted))
+    return request.mimetype
+
+
+def body_bytes() -> bytes:
+    """The raw body. werkzeug raises RequestEntityTooLarge beyond the limit of the settings."""
+    return request.get_data(cache=True)
+
+
+def parse_json(data: bytes) -> Any:
+    """The decoded JSON. Raises BodyMalformed: not UTF-8, no JSON, or nested beyond reason."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise BodyMalformed(why=f"{error.msg} (line {error.lineno}, column {error.colno})") from error
+
+
+def load_json(schema: Schema) -> Any:
+    """The body as `schema` reads it. Raises MediaTypeUnsupported, BodyMalformed, FieldsInvalid."""
+    require_media_type(JSON)
+    return _load(schema, parse_json(body_bytes()))
+
+
+def load_form(schema: Schema) -> Any:
+    """A form body as `schema` reads it. A field that is given twice is an error."""
+    require_media_type(FORM)
+    try:
+        body_bytes().decode("ascii")
+    except UnicodeDecodeError as error:
+        raise BodyMalformed(why="a form is percent-encoded ASCII") from error
+    return _load(schema, _single(request.form))
+
+
+def load_query(schema: Schema) -> Any:
+    """The query string as `schema` reads it. Raises FieldsInvalid."""
+    try:
+        return schema.load(_single(request.args))
+    except ValidationError as error:
+        raise FieldsInvalid(_messages(error), in_query=True) from error
+
+
+def _load(schema: Schema, payload: Any) -> Any:
+    try:
+        return schema.load(payload)
+    except ValidationError as error:
+        raise FieldsInvalid(_messages(error)) from error
+
+
+def _messages(error: ValidationError) -> dict[str, Any]:
+    return dict(error.normalized_messages())  # type: ignore[no-untyped-call]
+
+
+def _single(values: Any) -> Mapping[str, object]:
+    # A list fails every field that expects one text, which is what a repeated parameter should do.
+    return {name: found[0] if len(found) == 1 else found for name, found in values.lists()}

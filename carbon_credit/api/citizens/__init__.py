@@ -1,0 +1,1 @@
+"""What citizens use: their account, offers, redemptions."""

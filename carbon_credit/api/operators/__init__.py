@@ -1,0 +1,1 @@
+"""What operators and verifiers use: programmes, methodologies, offers, projects, batches, periods, audit."""

@@ -1,0 +1,1 @@
+"""What everybody may read: health, keys, totals, serial numbers, this contract."""
