@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -57,9 +57,9 @@ class World:
         """Another organisation of the programme."""
         return transact(
             self.database,
-            lambda session: create_party(
-                session, programme=self.programme, role=role, name=name, now=self.now
-            ).id,
+            lambda session: (
+                create_party(session, programme=self.programme, role=role, name=name, now=self.now).id
+            ),
         )
 
     def credit(self, *events: Any, backfill: bool = False, partner: UUID | None = None) -> list[Outcome]:
@@ -104,6 +104,10 @@ class World:
         with unit_of_work(self.database, read_only=True) as session:
             days = open_days(session, programme=self.programme, month=month)
         self.close(*days)
+        self.close_only_month(month)
+
+    def close_only_month(self, month: date) -> None:
+        """Close the month itself."""
         transact(
             self.database,
             lambda session: close_month(
@@ -154,8 +158,3 @@ def metro(
 def statuses(outcomes: Sequence[Outcome]) -> list[str]:
     """The outcomes' statuses, in order."""
     return [outcome.status for outcome in outcomes]
-
-
-def days_before(day: date, count: int) -> date:
-    """`count` days earlier."""
-    return day - timedelta(days=count)

@@ -39,9 +39,7 @@ def seed(session: Session, *, root: Path, now: datetime) -> None:
         profile = load_profile(path, activities=activities, packages=packages)
         body = canonical_json({"profile": path.read_text(encoding="utf-8"), "activities": activities_text})
         digest = sha256_hex(body)
-        insert_new(
-            session, _PROFILE, _names(_PROFILE), [(digest, profile.code, body, now)], "digest"
-        )
+        insert_new(session, _PROFILE, _names(_PROFILE), [(digest, profile.code, body, now)], "digest")
         fresh = (profile.code, profile.rehearsal, profile.phase, profile.time_zone, digest)
         if not insert_new(session, _PROGRAMME, _names(_PROGRAMME), [fresh], "code"):
             known = session.get_one(Programme, profile.code)

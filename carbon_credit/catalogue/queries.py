@@ -84,9 +84,7 @@ def compiled_by_digest(session: Session, *, digest: str) -> CompiledMethodology:
         row = session.scalars(statement).one_or_none()
         if row is None:
             raise MethodologyNotFound(name=digest[:12])
-        _COMPILED[digest] = compile_package(
-            package_from_files(files_of(row.bundle)), check_dimensions=False
-        )
+        _COMPILED[digest] = compile_package(package_from_files(files_of(row.bundle)), check_dimensions=False)
     return _COMPILED[digest]
 
 
@@ -108,8 +106,10 @@ def package_files(session: Session, *, methodology_id: str, version: str) -> dic
 
 def networks_of(session: Session, *, programme: str) -> dict[str, bytes]:
     """Digest -> csv of the programme's metro networks."""
-    statement = select(NetworkVersion.digest, NetworkVersion.body).where(NetworkVersion.programme == programme)
-    return {digest: body for digest, body in session.execute(statement).tuples()}  # noqa: C416
+    statement = select(NetworkVersion.digest, NetworkVersion.body).where(
+        NetworkVersion.programme == programme
+    )
+    return {digest: body for digest, body in session.execute(statement)}  # noqa: C416
 
 
 def files_of(bundle: bytes) -> dict[str, bytes]:

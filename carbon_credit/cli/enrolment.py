@@ -36,9 +36,7 @@ def enrol_people(
         ]
         give_consents(session, partner_id=partner_id, grants=consents, now=now)
     mandates = [
-        MandateGrant(
-            citizen_id=person, text_version="test", share_percent=0, given_at=given_at, tier=tier
-        )
+        MandateGrant(citizen_id=person, text_version="test", share_percent=0, given_at=given_at, tier=tier)
         for place, person in enumerate(people, start=1)
         if not without_mandate or place % without_mandate
     ]

@@ -93,4 +93,4 @@ def claim_keys_of(session: Session, *, event_ids: Collection[UUID]) -> dict[UUID
     if not event_ids:
         return {}
     statement = select(Event.id, Event.claim_key).where(one_of(session, Event.id, event_ids))
-    return dict(session.execute(statement).tuples())
+    return {key: value for key, value in session.execute(statement)}  # noqa: C416

@@ -110,7 +110,7 @@ def close_month(session: Session, *, programme: str, month: date, now: datetime,
     missing = open_days(session, programme=programme, month=start)
     if missing:
         raise DaysOpen(period=f"{start:%Y-%m}", days=", ".join(day.isoformat() for day in missing[:5]))
-    write_openings(session, programme=programme, month_end=end, now=now)
+    write_openings(session, programme=programme, month_end=end - timedelta(days=1), now=now)
     return _record(session, programme, "month", start, end, 0, closed_by, now)
 
 

@@ -33,6 +33,7 @@ class Candidate:
     tier: str
     grade: str
     gross_mg: int
+    credited_mg: int
     net_mg: int
     cap_code: str | None
     mandate_id: UUID | None
@@ -128,6 +129,7 @@ def _candidate(row: Row[*tuple[Any, ...]]) -> Candidate:
         tier=reduction.tier,
         grade=reduction.grade,
         gross_mg=reduction.gross_mg,
+        credited_mg=reduction.credited_mg,
         net_mg=reduction.credited_mg + int(row.delta_mg),
         cap_code=reduction.cap_code,
         mandate_id=reduction.mandate_id,

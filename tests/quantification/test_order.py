@@ -1,0 +1,103 @@
+"""After closing, balances do not depend on the order in which events arrived."""
+
+import random
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.quantification.errors import DaysOpen, PeriodClosed, PeriodNotOver
+from carbon_credit.ledger.audit import audit as audit_ledger
+from carbon_credit.quantification.audit import audit as audit_reductions
+from tests.world import World, metro
+
+THE_19TH, THE_20TH = date(2026, 11, 19), date(2026, 11, 20)
+PEOPLE = 40
+
+
+def rides_around_midnight(person: int) -> list[dict[str, Any]]:
+    """Nine rides of one citizen: eight on the 20th, whose cap is six, one a millisecond before it."""
+
+    def ride(number: int, at: str, distance_m: int) -> dict[str, Any]:
+        return metro(f"P{person}-{number}", person=person, at=at, distance_m=distance_m)
+
+    return [
+        ride(0, "2026-11-19T23:59:59.999+08:00", 40_000),
+        ride(1, "2026-11-20T00:00:00+08:00", 11_000),
+        # The same instant twice: the tie is broken by what no arrival can change.
+        ride(2, "2026-11-20T07:00:00+08:00", 12_340),
+        ride(3, "2026-11-20T07:00:00+08:00", 23_450),
+        *(ride(n, f"2026-11-20T{n + 4:02d}:00:00+08:00", n * 3_330) for n in range(4, 9)),
+    ]
+
+
+# The first six of the 20th count whatever came first, and the ride of the 19th on its own day.
+EXPECTED_M = 40_000 + 11_000 + 12_340 + 23_450 + (4 + 5 + 6) * 3_330
+EXPECTED_MG = EXPECTED_M * 468 // 10
+
+
+def test_every_order_and_every_batching_ends_the_same(database: Database) -> None:
+    world = World(database, people=PEOPLE)
+    draw = random.Random(20261121)
+    for person in range(PEOPLE):
+        rides = rides_around_midnight(person)
+        draw.shuffle(rides)
+        while rides:
+            size = draw.randint(1, len(rides))
+            world.credit(*rides[:size])
+            rides = rides[size:]
+    before = {world.grams(person) for person in range(PEOPLE)}
+    assert len(before) > 1, "arrival should matter while the day is open, or this test shows nothing"
+    world.close(THE_19TH, THE_20TH)
+    assert {world.grams(person) for person in range(PEOPLE)} == {EXPECTED_MG}
+    day_points = [40_000 * 468 // 10 // 100_000, (EXPECTED_M - 40_000) * 468 // 10 // 100_000]
+    assert {world.points(person) for person in range(PEOPLE)} == {sum(day_points)}
+    with unit_of_work(database, read_only=True) as session:
+        assert audit_ledger(session) == []
+        assert audit_reductions(session, progress=lambda _: None) == []
+
+
+def test_a_withdrawal_on_an_open_day_frees_the_cap(database: Database) -> None:
+    world = World(database)
+    rides = rides_around_midnight(0)
+    world.credit(*rides)
+    world.withdraw("P0-1")
+    world.close(THE_19TH, THE_20TH)
+    assert world.grams() == (EXPECTED_M - 11_000 + 7 * 3_330) * 468 // 10
+
+
+def test_an_event_after_its_day_was_closed_counts_within_what_is_left(database: Database) -> None:
+    world = World(database)
+    world.credit(*[metro(f"M-{n}", distance_m=1_000) for n in range(5)])
+    world.close(THE_20TH)
+    late, too_many = world.credit(
+        metro("L-1", distance_m=2_000), metro("L-2", at="2026-11-20T09:00:00+08:00", distance_m=2_000)
+    )
+    assert (late.co2e_mg, late.cap_code) == (93_600, None)
+    assert (too_many.co2e_mg, too_many.cap_code) == (0, "cap-events")
+    with unit_of_work(database, read_only=True) as session:
+        rows = session.execute(text("SELECT business_day, accounting_day FROM reduction")).all()
+    assert sum(str(row.accounting_day) == "2026-11-21" for row in rows) == 2
+
+
+def test_periods_close_once_and_only_when_they_are_over(database: Database) -> None:
+    world = World(database)
+    world.close(THE_20TH)
+    with pytest.raises(PeriodClosed):
+        world.close(THE_20TH)
+    with pytest.raises(PeriodNotOver):
+        world.close(date(2026, 11, 21))
+    with pytest.raises(PeriodNotOver):
+        world.close_month(date(2026, 11, 1))
+
+
+def test_a_month_closes_after_its_days(database: Database) -> None:
+    world = World(database)
+    with pytest.raises(DaysOpen):
+        world.close_only_month(date(2026, 10, 1))
+    world.close_month(date(2026, 10, 1))
+    with pytest.raises(PeriodClosed):
+        world.close_only_month(date(2026, 10, 1))
