@@ -7,7 +7,17 @@ from carbon_credit.kernel import idempotency
 from carbon_credit.kernel.db import Base
 from carbon_credit.ledger import models as ledger
 from carbon_credit.quantification import models as quantification
+from carbon_credit.redemption import models as redemption
 
 metadata = Base.metadata
 
-__all__ = ["catalogue", "events", "idempotency", "identity", "ledger", "metadata", "quantification"]
+__all__ = [
+    "catalogue",
+    "events",
+    "idempotency",
+    "identity",
+    "ledger",
+    "metadata",
+    "quantification",
+    "redemption",
+]

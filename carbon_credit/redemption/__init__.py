@@ -1,0 +1,1 @@
+"""Offers, holds, voucher codes, consumption by the merchant, cancellation and expiry."""
