@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from typing import NamedTuple
 
 CO2E = "co2e_mg"
 POINTS = "points"
@@ -10,8 +10,7 @@ FEN = "cny_fen"
 UNIT_PREFIX = "unit:"
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKey:
+class AccountKey(NamedTuple):
     """`owner`: an opaque id, None for the programme itself. `lot`: expiry date (ISO) of points."""
 
     programme: str
@@ -21,8 +20,7 @@ class AccountKey:
     lot: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """The four sums of one account, in the asset's unit. As a difference, any may be negative."""
 
     debits_posted: int = 0

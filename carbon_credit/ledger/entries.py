@@ -1,12 +1,12 @@
 """A transfer as callers give it, and as the rows of the `transfer` table hold it."""
 
+import hmac
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from carbon_credit.kernel.digest import row_mac
 from carbon_credit.kernel.quantity import MAX_QUANTITY
 from carbon_credit.ledger.accounts import AccountKey, Balance, account_id
 from carbon_credit.ledger.chart import check_account, check_transfer
@@ -57,6 +57,9 @@ class Entry(NamedTuple):
 
 COLUMNS = (*Entry._fields, "mac")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 # What a row adds to the posted and the pending sum of its two accounts, in amounts.
 EFFECTS: dict[str, tuple[int, int]] = {
     "posted": (1, 0),
@@ -82,8 +85,16 @@ def net(entries: Iterable[Entry]) -> dict[uuid.UUID, Balance]:
 
 
 def entry_mac(key: bytes, entry: Entry) -> bytes:
-    """The MAC that seals the row."""
-    return row_mac(key, "transfer", *entry)
+    """16 bytes of HMAC-SHA256 over the row.
+
+    Its own form of kernel.digest.row_mac, at half the time: this one is computed for each transfer. Only
+    the four words have no fixed alphabet, so only they need their lengths.
+    """
+    words = "".join([f"{len(word)}:{word}" for word in entry[1:5]])
+    ids = " ".join([_hex(entry.id), *map(_hex, entry[5:7]), *map(_hex, entry[8:10]), _hex(entry.reference)])
+    times = " ".join(map(_instant, entry[10:13]))
+    text = f"transfer {ids} {entry.amount} {times} {words}"
+    return hmac.digest(key, text.encode(), "sha256")[:16]
 
 
 def enter(
@@ -133,3 +144,11 @@ def _check(transfer: Transfer, *, pending: bool) -> None:
         raise TransferInvalid(why="only a hold expires")
     if transfer.reverses_id is not None and pending:
         raise TransferInvalid(why="a reversal cannot be held")
+
+
+def _hex(number: uuid.UUID | None) -> str:
+    return number.hex if number else "-"
+
+
+def _instant(instant: datetime | None) -> str:
+    return str((instant - _EPOCH) // _MICROSECOND) if instant else "-"

@@ -79,3 +79,9 @@ class RangeSealed(Conflict):
     code = "range-sealed"
     en = "The id of this transfer is older than the last sealed block. Make a new id and post again."
     zh = "该转账编号早于最近一次封存的区块。请生成新编号后重新记账。"
+
+
+class NotMonthEnd(Invalid):
+    code = "not-month-end"
+    en = "Opening balances follow the last day of a month; {day} is not one. Give the last day."
+    zh = "期初余额只能在月末之后生成；{day} 不是月末。请提供月末日期。"

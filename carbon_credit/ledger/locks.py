@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,8 +13,7 @@ from carbon_credit.ledger.models import ACCOUNT, SUMS
 from carbon_credit.ledger.queries import parts
 
 
-@dataclass(frozen=True, slots=True)
-class LockedAccount:
+class LockedAccount(NamedTuple):
     """An account as it stands while nobody else can change it."""
 
     kind: str
@@ -27,7 +26,7 @@ def lock_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.
     """Those of the accounts that hold a balance, locked until the end. Derived ones stay free."""
     columns = [ACCOUNT.c[name] for name in ("id", "kind", "asset", "side", *SUMS)]
     locked: dict[uuid.UUID, LockedAccount] = {}
-    for part in parts(session, sorted(set(ids))):
+    for part in parts(session, list(set(ids))):
         statement = (
             select(*columns)
             .where(one_of(session, ACCOUNT.c.id, part), ACCOUNT.c.side != "derived")
@@ -37,3 +36,11 @@ def lock_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.
         for account_id, kind, asset, side, *sums in session.execute(statement):
             locked[account_id] = LockedAccount(kind, asset, side, Balance(*sums))
     return locked
+
+
+def existing_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of `ids` whose account has been opened, by a transaction that has ended or by this one."""
+    found: set[uuid.UUID] = set()
+    for part in parts(session, list(set(ids))):
+        found.update(session.scalars(select(ACCOUNT.c.id).where(one_of(session, ACCOUNT.c.id, part))))
+    return found

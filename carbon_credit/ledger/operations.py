@@ -37,7 +37,7 @@ from carbon_credit.ledger.errors import (
     TransferInvalid,
     TransferUnknown,
 )
-from carbon_credit.ledger.locks import LockedAccount, lock_accounts
+from carbon_credit.ledger.locks import LockedAccount, existing_accounts, lock_accounts
 from carbon_credit.ledger.models import ACCOUNT, OPEN_HOLD, RESOLUTION, SUMS, TRANSFER
 from carbon_credit.ledger.queries import entries_of, keys_by_id, parts
 from carbon_credit.ledger.reversals import note_reversals
@@ -171,12 +171,7 @@ def _write_new(
         return []
     entries = _distinct(entries)
     _refuse_sealed(session, entries, now=now)
-    columns = ("id", "programme", "asset", "kind", "owner", "lot", "side", *SUMS)
-    rows = [
-        (account, key.programme, key.asset, key.kind, key.owner, key.lot, side_of(key.kind), 0, 0, 0, 0)
-        for key, account in keys.items()
-    ]
-    insert_new(session, ACCOUNT, columns, sorted(rows, key=itemgetter(0)), "id")
+    _open_accounts(session, keys)
     locked = lock_accounts(session, ids=keys.values())
     # Only now: whoever posts the same transfer at the same moment has to pass the same accounts.
     known = entries_of(session, ids=[entry.id for entry in entries])
@@ -187,6 +182,18 @@ def _write_new(
     note_reversals(session, [entry for entry in fresh if entry.reverses_id is not None])
     _write(session, fresh, changes)
     return fresh
+
+
+def _open_accounts(session: Session, keys: Mapping[AccountKey, uuid.UUID]) -> None:
+    """Open those accounts that are not there yet."""
+    present = existing_accounts(session, ids=keys.values())
+    rows = [
+        (account, key.programme, key.asset, key.kind, key.owner, key.lot, side_of(key.kind), 0, 0, 0, 0)
+        for key, account in keys.items()
+        if account not in present
+    ]
+    columns = ("id", "programme", "asset", "kind", "owner", "lot", "side", *SUMS)
+    insert_new(session, ACCOUNT, columns, sorted(rows, key=itemgetter(0)), "id")
 
 
 def _write(session: Session, entries: Sequence[Entry], changes: Sequence[Change]) -> None:
@@ -209,7 +216,7 @@ def _changes(entries: Sequence[Entry], locked: Mapping[uuid.UUID, LockedAccount]
     the transaction stays usable.
     """
     changes: list[Change] = []
-    for account_id, delta in sorted(net(entries).items()):
+    for account_id, delta in net(entries).items():
         if account_id not in locked:  # derived: nothing to check, nothing to update
             continue
         account = locked[account_id]

@@ -60,7 +60,7 @@ def balances(session: Session, *, keys: Collection[AccountKey]) -> dict[AccountK
     by_id = {account_id(key): key for key in keys}
     found = dict.fromkeys(keys, Balance())
     stored = [number for number, key in by_id.items() if side_of(key.kind) != "derived"]
-    for part in parts(session, sorted(stored)):
+    for part in parts(session, stored):
         columns = [ACCOUNT.c[name] for name in ("id", *SUMS)]
         for number, *sums in session.execute(select(*columns).where(one_of(session, ACCOUNT.c.id, part))):
             found[by_id[number]] = Balance(*sums)
@@ -113,7 +113,7 @@ def statement(
 def entries_of(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Entry]:
     """The transfers with these ids, as far as they exist."""
     found = {}
-    for part in parts(session, sorted(set(ids))):
+    for part in parts(session, list(set(ids))):
         for row in session.execute(select(*ENTRY_COLUMNS).where(one_of(session, TRANSFER.c.id, part))):
             entry = Entry(*row)
             found[entry.id] = entry
@@ -123,7 +123,7 @@ def entries_of(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.UUI
 def entries_by_reference(session: Session, *, references: Collection[uuid.UUID]) -> list[Entry]:
     """The transfers that name one of `references`, in the order of their ids."""
     found: list[Entry] = []
-    for part in parts(session, sorted(set(references))):
+    for part in parts(session, list(set(references))):
         found += [
             Entry(*row)
             for row in session.execute(
@@ -137,7 +137,7 @@ def keys_by_id(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.UUI
     """The keys of accounts that have been opened."""
     columns = [ACCOUNT.c[name] for name in ("id", "programme", "asset", "kind", "owner", "lot")]
     found = {}
-    for part in parts(session, sorted(set(ids))):
+    for part in parts(session, list(set(ids))):
         for number, *key in session.execute(select(*columns).where(one_of(session, ACCOUNT.c.id, part))):
             found[number] = AccountKey(*key)
     return found
@@ -173,7 +173,7 @@ def lots_of(
     """The lots of each citizen that have points available, soonest expiry first."""
     available = ACCOUNT.c.credits_posted - ACCOUNT.c.debits_posted - ACCOUNT.c.debits_pending
     found: dict[uuid.UUID, list[Lot]] = {}
-    for part in parts(session, sorted(set(citizen_ids))):
+    for part in parts(session, list(set(citizen_ids))):
         statement = (
             select(ACCOUNT.c.owner, ACCOUNT.c.lot, available)
             .where(

@@ -22,4 +22,4 @@ def posted_by_reference(
         .where(one_of(session, TRANSFER.c.reference, references), TRANSFER.c.code.in_([gains, losses]))
         .group_by(TRANSFER.c.reference)
     )
-    return {reference: int(total) for reference, total in session.execute(statement).tuples()}
+    return {reference: int(total) for reference, total in session.execute(statement)}
