@@ -110,7 +110,7 @@ def _symbols(unit: str) -> list[tuple[str, bool]]:
 
 @lru_cache(maxsize=1)
 def _registry() -> Any:
-    import pint  # half a second, so only when a methodology is checked
+    import pint  # lazy: half a second, so only when a methodology is checked
 
     registry: Any = pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)
     for name in _OWN_DIMENSIONS:
