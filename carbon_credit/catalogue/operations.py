@@ -8,15 +8,14 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.activities import FILE as ACTIVITIES_FILE
-from carbon_credit.catalogue.activities import load_activities
 from carbon_credit.catalogue.errors import PublishedDigestDiffers
+from carbon_credit.catalogue.library import load_library
 from carbon_credit.catalogue.models import MethodologyVersion, NetworkVersion, Profile, Programme
-from carbon_credit.catalogue.profile import load_profile
 from carbon_credit.catalogue.rules import version_name
 from carbon_credit.kernel.bulk import insert_new
 from carbon_credit.kernel.digest import canonical_json, sha256_hex
 from carbon_credit.methodology.engine import weakest_grade
-from carbon_credit.methodology.loader import Package, load_library
+from carbon_credit.methodology.loader import Package
 
 _VERSION = cast(Table, MethodologyVersion.__table__)
 _PROFILE = cast(Table, Profile.__table__)
@@ -30,14 +29,13 @@ def seed(session: Session, *, root: Path, now: datetime) -> None:
     New versions are added as published, new programmes added, changed profiles taken over from now
     on. Raises PublishedDigestDiffers where a published version's bytes are not those of the folder.
     """
-    packages = load_library(root)
-    for package in packages.values():
+    library = load_library(root)
+    for package in library.packages.values():
         _seed_version(session, package, now)
     activities_text = (root / ACTIVITIES_FILE).read_text(encoding="utf-8")
-    activities = load_activities(root)
-    for path in sorted((root / "programmes").glob("*.yaml")):
-        profile = load_profile(path, activities=activities, packages=packages)
-        body = canonical_json({"profile": path.read_text(encoding="utf-8"), "activities": activities_text})
+    for code, profile in sorted(library.profiles.items()):
+        text = (root / "programmes" / f"{code}.yaml").read_text(encoding="utf-8")
+        body = canonical_json({"profile": text, "activities": activities_text})
         digest = sha256_hex(body)
         insert_new(session, _PROFILE, _names(_PROFILE), [(digest, profile.code, body, now)], "digest")
         fresh = (profile.code, profile.rehearsal, profile.phase, profile.time_zone, digest)

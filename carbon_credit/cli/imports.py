@@ -20,8 +20,8 @@ from carbon_credit.cli.context import (
     progress,
     stderr,
 )
-from carbon_credit.identity.operations import create_party
 from carbon_credit.cli.enrolment import enrol_people
+from carbon_credit.identity.operations import create_party
 from carbon_credit.identity.queries import party_named, resolve_links
 from carbon_credit.imports.adapters import ADAPTERS, make_adapter
 from carbon_credit.imports.operations import CreditBatch, EnrolCards, Progress, run_import

@@ -7,7 +7,7 @@ applied to the whole day in canonical order, so that the result does not depend 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from carbon_credit.catalogue.profile import Cap
+from carbon_credit.catalogue.terms import Cap
 
 CAP_EVENTS = "cap-events"
 CAP_MG = "cap-mg"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from carbon_credit.catalogue.profile import PointsRule
+from carbon_credit.catalogue.terms import PointsRule
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.events import operations as events
 from carbon_credit.events.incoming import IncomingEvent

@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import unit_of_work
-from carbon_credit.quantification.errors import DaysOpen, PeriodClosed, PeriodNotOver
 from carbon_credit.ledger.audit import audit as audit_ledger
 from carbon_credit.quantification.audit import audit as audit_reductions
+from carbon_credit.quantification.errors import DaysOpen, PeriodClosed, PeriodNotOver
 from tests.world import World, metro
 
 THE_19TH, THE_20TH = date(2026, 11, 19), date(2026, 11, 20)
