@@ -15,7 +15,7 @@ from carbon_credit.kernel.quantity import MAX_QUANTITY
 from carbon_credit.methodology import units
 from carbon_credit.methodology.definition import Code, Name, Record, Slug, Texts, Tier
 from carbon_credit.methodology.document import Document, convert, read_document
-from carbon_credit.methodology.errors import NameRepeated, NameUndefined, UnitUnknown, ValueWrong
+from carbon_credit.methodology.errors import FileMissing, NameRepeated, NameUndefined, UnitUnknown, ValueWrong
 
 FILE = "activities.yaml"
 
@@ -145,7 +145,10 @@ def read_activities(data: bytes, *, file: str = FILE) -> dict[str, ActivityType]
 
 def load_activities(root: Path) -> dict[str, ActivityType]:
     """The activity types of a library folder (`methodologies/`)."""
-    return read_activities((root / FILE).read_bytes())
+    path = root / FILE
+    if not path.is_file():
+        raise FileMissing(file=str(path), line=0, key=FILE)
+    return read_activities(path.read_bytes())
 
 
 def _activity(document: Document, at: int, spec: _TypeSpec, tiers: Mapping[str, _TierSpec]) -> ActivityType:

@@ -49,12 +49,12 @@ def library_problems(root: Path) -> list[DataError]:
         try:
             package = load_package(folder)
             check_package(package, activities)
+            # From here on the programmes that name it are not blamed for its faults.
+            packages[package.key] = package
             compile_package(package, check_dimensions=True)
             problems += failed_cases(package)
         except DataError as error:
             problems.append(error)
-        else:
-            packages[package.key] = package
     for package in packages.values():
         problems += _borrowed_problems(package, packages)
     for path in sorted((root / "factors").glob("*.yaml")):
