@@ -24,7 +24,7 @@ from carbon_credit.methodology.errors import (
     ZeroDivisor,
 )
 from carbon_credit.methodology.expression import Node
-from carbon_credit.methodology.formula import MAX_WORD_COMBINATIONS, Formula
+from carbon_credit.methodology.formula import MAX_CASES, Formula
 
 _SECTIONS = ("inputs", "parameters", "factors", "steps")
 
@@ -235,15 +235,13 @@ def _ordered(
 def _check_every_case(document: Document, formula: Formula) -> None:
     """Compile for each combination of words and each day on which a value changes: a constant zero
     divisor or a number that could explode is seen here, not at the first event that meets it."""
-    choices = formula.word_choices()
-    if len(choices) > MAX_WORD_COMBINATIONS:
-        raise document.refuse(
-            ValueWrong, "inputs", what=f"more than {MAX_WORD_COMBINATIONS} combinations of words"
-        )
+    if formula.case_count() > MAX_CASES:
+        what = f"words of enum inputs and dates of values make more than {MAX_CASES} combinations"
+        raise document.refuse(ValueWrong, "inputs", what=what)
     index = next(
         i for i, step in enumerate(formula.methodology.steps) if step.name == formula.methodology.result
     )
-    for words in choices:
+    for words in formula.word_choices():
         for on in formula.turning_days():
             try:
                 formula.prepare(on, words)

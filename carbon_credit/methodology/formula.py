@@ -1,5 +1,6 @@
 """A methodology's steps with the values of a day put in: what the engine runs and the trace shows."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -21,7 +22,7 @@ from carbon_credit.methodology.definition import (
 )
 from carbon_credit.methodology.expression import Node, Program
 
-MAX_WORD_COMBINATIONS = 256
+MAX_CASES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,11 @@ class Formula:
     def reading(self, entry: Parameter | FactorUse, on: date) -> Reading | None:
         """What `entry` is on `on`, or None where there is no value."""
         return self._parameter(entry, on) if isinstance(entry, Parameter) else self._factor(entry, on)
+
+    def case_count(self) -> int:
+        """How many combinations of words and turning days there are, without listing them."""
+        words = math.prod(len(spec.values) for spec in self.methodology.inputs if spec.kind == "enum")
+        return words * len(self.turning_days())
 
     def word_choices(self) -> list[dict[str, str]]:
         """Every combination of words that the enum inputs can hold."""

@@ -149,6 +149,17 @@ def test_a_formula_that_is_no_mass_of_co2e_does_not_compile(
     assert caught.value.details["key"] in ("steps[0].expression", "steps[0].unit")
 
 
+def test_a_package_cannot_keep_the_checker_busy(build: Build) -> None:
+    # Twelve enum inputs of six words are two billion combinations; they are counted, never listed.
+    enum = "  - {name: e%d, label: {zh: 中, en: Word}, kind: enum, values: [a, b, c, d, e, f]}\n"
+    chosen = " + ".join(f'(RF if e{n} == "a" else 0) * distance_m' for n in range(12))
+    with pytest.raises(ValueWrong, match="2000 combinations"):
+        build(
+            ("inputs:\n", "inputs:\n" + "".join(enum % n for n in range(12))),
+            (EXPRESSION, f"expression: {chosen}"),
+        )
+
+
 def test_units_are_converted_without_being_asked(build: Build) -> None:
     # km instead of m in the input, and kg instead of g in the result: the same milligrams.
     package = build(
