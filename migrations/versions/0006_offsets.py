@@ -22,16 +22,45 @@ FIXED = "the reductions of a frozen batch do not change"
 BATCH_FIXED = "a frozen batch does not change, and takes only the steps that its state allows"
 # "from>to", every step there is. A batch that stays in its state is no step.
 MOVES = (
-    "open>frozen open>rejected frozen>under_verification frozen>rejected "
-    "under_verification>corrections_requested under_verification>verified under_verification>rejected "
-    "corrections_requested>under_verification corrections_requested>rejected "
-    "verified>applied applied>returned applied>registered returned>applied returned>rejected"
-).split()
+    "open>frozen",
+    "open>rejected",
+    "frozen>under_verification",
+    "frozen>rejected",
+    "under_verification>corrections_requested",
+    "under_verification>verified",
+    "under_verification>rejected",
+    "corrections_requested>under_verification",
+    "corrections_requested>rejected",
+    "verified>applied",
+    "applied>returned",
+    "applied>registered",
+    "returned>applied",
+    "returned>rejected",
+)
 PINNED = (
-    "id programme rehearsal project_id methodology_id methodology_version version_digest starts_on "
-    "ends_before vintage opened_at"
-).split()
-FROZEN = "frozen_at leaf_count gross_mg credited_mg batch_mg tonnes merkle_root exclusions prepared_by".split()
+    "id",
+    "programme",
+    "rehearsal",
+    "project_id",
+    "methodology_id",
+    "methodology_version",
+    "version_digest",
+    "starts_on",
+    "ends_before",
+    "vintage",
+    "opened_at",
+)
+FROZEN = (
+    "frozen_at",
+    "leaf_count",
+    "gross_mg",
+    "credited_mg",
+    "batch_mg",
+    "tonnes",
+    "merkle_root",
+    "exclusions",
+    "prepared_by",
+)
 
 
 def _fits(item: str) -> str:
@@ -84,14 +113,14 @@ def _projects() -> None:
         sa.Column("activity_types", sa.String(400), nullable=False),
         sa.Column("crediting_from", sa.Date, nullable=False),
         sa.Column("crediting_to", sa.Date, nullable=False),
-        sa.Column("registry", sa.String(16), nullable=False),
+        sa.Column("registry_kind", sa.String(16), nullable=False),
         sa.Column("created_by", sa.String(64), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(["programme", "rehearsal"], ["programme.code", "programme.rehearsal"]),
         sa.UniqueConstraint("programme", "code"),
         sa.UniqueConstraint("id", "programme", "rehearsal"),
         sa.CheckConstraint("crediting_from < crediting_to", name="crediting_period"),
-        sa.CheckConstraint("registry IN ('internal', 'external')", name="registry"),
+        sa.CheckConstraint("registry_kind IN ('internal', 'external')", name="registry_kind"),
     )
 
 
@@ -267,7 +296,10 @@ def _refuse_if(condition: str, message: str) -> str:
 
 
 def _triggers_postgresql() -> None:
-    held = "SELECT 1 FROM old_items i JOIN batch b ON b.id = i.batch_id WHERE b.state NOT IN ('open', 'rejected')"
+    held = (
+        "SELECT 1 FROM old_items i JOIN batch b ON b.id = i.batch_id "
+        "WHERE b.state NOT IN ('open', 'rejected')"
+    )
     misfit = f"SELECT 1 FROM new_items i WHERE NOT {_fits('i')}"
     bodies = {
         "check_new_batch_items": _refuse_if(f"EXISTS ({misfit})", MISFIT),
@@ -276,7 +308,10 @@ def _triggers_postgresql() -> None:
         "check_gone_batch_items": _refuse_if(f"EXISTS ({held})", FIXED),
     }
     for name, body in bodies.items():
-        op.execute(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NULL; END $$")
+        op.execute(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {body} RETURN NULL; END $$"
+        )
     for event, tables, function in (
         ("INSERT", "NEW TABLE AS new_items", "check_new_batch_items"),
         ("UPDATE", "OLD TABLE AS old_items NEW TABLE AS new_items", "check_changed_batch_items"),
@@ -295,7 +330,8 @@ def _triggers_postgresql() -> None:
         f"{_refuse_if(_batch_broken(), BATCH_FIXED)} RETURN NEW; END $$"
     )
     op.execute(
-        "CREATE TRIGGER batch_change BEFORE UPDATE ON batch FOR EACH ROW EXECUTE FUNCTION check_batch_change()"
+        "CREATE TRIGGER batch_change BEFORE UPDATE ON batch "
+        "FOR EACH ROW EXECUTE FUNCTION check_batch_change()"
     )
     op.execute(
         "CREATE TRIGGER serial_counter_forward BEFORE UPDATE ON serial_counter FOR EACH ROW "
@@ -321,7 +357,12 @@ def _triggers_sqlite() -> None:
     for name, when, condition, message in (
         ("batch_item_insert", "BEFORE INSERT ON batch_item", f"NOT {fits}", MISFIT),
         ("batch_item_update", "BEFORE UPDATE ON batch_item", held, FIXED),
-        ("batch_item_assign", "BEFORE UPDATE ON batch_item", f"NEW.batch_id IS NOT NULL AND NOT {fits}", MISFIT),
+        (
+            "batch_item_assign",
+            "BEFORE UPDATE ON batch_item",
+            f"NEW.batch_id IS NOT NULL AND NOT {fits}",
+            MISFIT,
+        ),
         ("batch_item_pinned", f"BEFORE UPDATE OF {pinned} ON batch_item", "1", FIXED),
         ("batch_item_delete", "BEFORE DELETE ON batch_item", held, FIXED),
         ("batch_change", "BEFORE UPDATE ON batch", _batch_broken(), BATCH_FIXED),
@@ -330,7 +371,9 @@ def _triggers_sqlite() -> None:
         ("serial_counter_delete", "BEFORE DELETE ON serial_counter", "1", serials),
         ("serial_counter_forward", "BEFORE UPDATE ON serial_counter", "NEW.next_no <= OLD.next_no", serials),
     ):
-        op.execute(f"CREATE TRIGGER {name} {when} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{message}'); END")
+        op.execute(
+            f"CREATE TRIGGER {name} {when} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        )
 
 
 def downgrade() -> None:
