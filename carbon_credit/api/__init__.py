@@ -3,10 +3,14 @@
 from flask import Flask
 
 from carbon_credit.api.addresses import register_converters
+from carbon_credit.api.citizens import account, redemptions
 from carbon_credit.api.errors import register_error_handlers
 from carbon_credit.api.headers import register_headers
-from carbon_credit.api.partners import citizens, oauth
-from carbon_credit.api.public import docs, health, keys
+from carbon_credit.api.merchants import offers as merchant_offers
+from carbon_credit.api.merchants import vouchers
+from carbon_credit.api.operators import methodologies, offers, periods, programmes
+from carbon_credit.api.partners import citizens, events, oauth
+from carbon_credit.api.public import docs, health, keys, totals
 from carbon_credit.api.runtime import Runtime
 
 _ASSET = f"<any({','.join(repr(name) for name in docs.ASSETS)}):name>"
@@ -15,6 +19,10 @@ _ASSET = f"<any({','.join(repr(name) for name in docs.ASSETS)}):name>"
 ROUTES = (
     # partners
     ("POST",   "/v1/oauth/token", oauth.issue_token),
+    ("POST",   "/v1/events", events.post_event),
+    ("POST",   "/v1/events/batch", events.post_events),
+    ("GET",    "/v1/events/<external:event_id>", events.get_event),
+    ("POST",   "/v1/events/<external:event_id>/withdrawal", events.withdraw_event),
     ("POST",   "/v1/citizens", citizens.register_citizen),
     ("GET",    "/v1/citizens/<uuid:citizen_id>", citizens.get_citizen),
     ("POST",   "/v1/citizens/<uuid:citizen_id>/links", citizens.add_citizen_link),
@@ -22,7 +30,37 @@ ROUTES = (
     ("DELETE", "/v1/citizens/<uuid:citizen_id>/consents/<scene:scene>", citizens.end_consent),
     ("PUT",    "/v1/citizens/<uuid:citizen_id>/mandate", citizens.give_mandate),
     ("DELETE", "/v1/citizens/<uuid:citizen_id>/mandate", citizens.end_mandate),
+    # citizens
+    ("GET",    "/v1/me/account", account.get_account),
+    ("GET",    "/v1/me/statement", account.get_statement),
+    ("GET",    "/v1/me/reductions", account.list_reductions),
+    ("GET",    "/v1/reductions/<uuid:reduction_id>/explanation", account.explain_reduction),
+    ("GET",    "/v1/offers", redemptions.list_offers),
+    ("POST",   "/v1/redemptions", redemptions.redeem),
+    ("POST",   "/v1/redemptions/<uuid:redemption_id>/cancellation", redemptions.cancel_redemption),
+    ("GET",    "/v1/me/vouchers", redemptions.list_vouchers),
+    # merchants
+    ("POST",   "/v1/merchant/vouchers/<voucher:code>/consumption", vouchers.consume_voucher),
+    ("GET",    "/v1/merchant/consumptions", vouchers.list_consumptions),
+    ("POST",   "/v1/merchant/offers", merchant_offers.propose_own_offer),
+    ("GET",    "/v1/merchant/offers", merchant_offers.list_own_offers),
+    ("POST",   "/v1/merchant/offers/<uuid:offer_id>/stock", merchant_offers.add_own_stock),
+    ("POST",   "/v1/merchant/offers/<uuid:offer_id>/closing", merchant_offers.close_own_offer),
+    # operators and verifiers
+    ("GET",    "/v1/programmes", programmes.list_programmes),
+    ("GET",    "/v1/programmes/<programme:programme>", programmes.get_programme),
+    ("GET",    "/v1/programmes/<programme:programme>/offers", offers.list_programme_offers),
+    ("POST",   "/v1/offers", offers.propose_offer_for_merchant),
+    ("POST",   "/v1/offers/<uuid:offer_id>/approval", offers.approve_one_offer),
+    ("POST",   "/v1/offers/<uuid:offer_id>/closing", offers.close_one_offer),
+    ("POST",   "/v1/offers/<uuid:offer_id>/stock", offers.add_offer_stock),
+    ("GET",    "/v1/methodologies", methodologies.list_methodologies),
+    ("GET",    "/v1/methodologies/<slug:methodology_id>/<slug:version>", methodologies.get_methodology),
+    ("GET",    "/v1/periods", periods.list_periods),
+    ("POST",   "/v1/periods", periods.close_period),
+    ("GET",    "/v1/audit", programmes.get_trial_balance),
     # everybody
+    ("GET",    "/v1/public/programmes/<programme:programme>/totals", totals.get_programme_totals),
     ("GET",    "/.well-known/jwks.json", keys.get_token_keys),
     ("GET",    "/.well-known/dossier-key.pem", keys.get_dossier_key),
     ("GET",    "/healthz", health.get_health),

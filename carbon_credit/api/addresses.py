@@ -35,7 +35,7 @@ class Serial(BaseConverter):
     regex = "[A-Za-z0-9-]{4,80}"
 
 
-class Version(BaseConverter):
+class Slug(BaseConverter):
     """A methodology's id or version."""
 
     regex = r"[a-z0-9][a-z0-9.+_-]{0,63}"
@@ -47,7 +47,7 @@ CONVERTERS: dict[str, type[BaseConverter]] = {
     "programme": ProgrammeCode,
     "voucher": VoucherCode,
     "serial": Serial,
-    "version": Version,
+    "slug": Slug,
 }
 
 

@@ -25,6 +25,11 @@ def require_media_type(*accepted: str) -> str:
     return request.mimetype
 
 
+def media_type() -> str:
+    """The media type of the body, after it was found to be an accepted one."""
+    return request.mimetype
+
+
 def body_bytes() -> bytes:
     """The raw body. werkzeug raises RequestEntityTooLarge beyond the limit of the settings."""
     return request.get_data(cache=True)

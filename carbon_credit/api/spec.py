@@ -251,7 +251,7 @@ def _idempotency_header() -> dict[str, Any]:
         "in": "header",
         "name": idempotency.HEADER,
         "required": False,
-        "description": "Sent again with the same request, the first answer comes back; nothing is done twice.",
+        "description": "Sent again with the same request, the first answer comes back.",
         "schema": {"type": "string", "pattern": r"^[\u0021-\u007e]{1,128}$"},
     }
 

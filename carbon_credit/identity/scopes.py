@@ -10,9 +10,9 @@ BUYER = "buyer"
 PARTY_ROLES = (PARTNER, MERCHANT, OPERATOR, VERIFIER, BUYER)
 
 SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
-    PARTNER: ("events:write", "events:read", "citizens:write", "citizens:token"),
+    PARTNER: ("events:write", "events:read", "citizens:write", "citizens:token", "programme:read"),
     CITIZEN: ("account:read", "points:spend"),
-    MERCHANT: ("vouchers:consume", "vouchers:read"),
+    MERCHANT: ("vouchers:consume", "vouchers:read", "offers:write"),
     OPERATOR: (
         "programme:read",
         "offers:write",
@@ -21,6 +21,6 @@ SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
         "batches:write",
         "audit:read",
     ),
-    VERIFIER: ("batches:read", "batches:verify"),
+    VERIFIER: ("batches:read", "batches:verify", "programme:read"),
     BUYER: ("holdings:read",),
 }

@@ -69,3 +69,12 @@ def is_locked(error: Exception) -> bool:
 
 def _state(error: Exception) -> str | None:
     return getattr(getattr(error, "orig", error), "sqlstate", None)
+
+
+def dry_run(session: Session, deed: Callable[[], T]) -> T:
+    """What `deed` returns, after all that it did in the database was taken back."""
+    savepoint = session.begin_nested()
+    try:
+        return deed()
+    finally:
+        savepoint.rollback()

@@ -143,6 +143,14 @@ def keys_by_id(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.UUI
     return found
 
 
+def accounts_of(session: Session, *, programme: str, owner: uuid.UUID, asset: str) -> list[AccountKey]:
+    """All accounts of one owner in one asset that were ever used; of points, every lot."""
+    columns = [ACCOUNT.c[name] for name in ("programme", "asset", "kind", "owner", "lot")]
+    wanted = (ACCOUNT.c.owner == owner, ACCOUNT.c.programme == programme, ACCOUNT.c.asset == asset)
+    statement = select(*columns).where(*wanted).order_by(ACCOUNT.c.kind, ACCOUNT.c.lot)
+    return [AccountKey(*row) for row in session.execute(statement)]
+
+
 def totals(session: Session, *, programme: str, asset: str) -> dict[str, Balance]:
     """The sums over all accounts of each kind. A report: it reads all transfers of the asset."""
     columns = [cast(func.sum(ACCOUNT.c[name]), BigInteger) for name in SUMS]
