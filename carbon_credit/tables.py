@@ -6,6 +6,7 @@ from carbon_credit.identity import models as identity
 from carbon_credit.kernel import idempotency
 from carbon_credit.kernel.db import Base
 from carbon_credit.ledger import models as ledger
+from carbon_credit.offsets import models as offsets
 from carbon_credit.quantification import models as quantification
 from carbon_credit.redemption import models as redemption
 
@@ -18,6 +19,7 @@ __all__ = [
     "identity",
     "ledger",
     "metadata",
+    "offsets",
     "quantification",
     "redemption",
 ]

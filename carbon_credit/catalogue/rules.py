@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from carbon_credit.catalogue.activities import ActivityType
+from carbon_credit.catalogue.profile import ProgrammeProfile
 from carbon_credit.catalogue.terms import Cap as Cap
 from carbon_credit.catalogue.terms import PointsRule as PointsRule
-from carbon_credit.catalogue.profile import ProgrammeProfile
 from carbon_credit.methodology.engine import CompiledMethodology, Evaluation, Refusal
 
 _ACCEPTING = frozenset({"shadow", "pilot", "open", "closing"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from carbon_credit.api.spec import openapi_yaml
+from carbon_credit.api.spec import as_yaml
 from carbon_credit.cli.context import emit, json_option, open_installation, progress, stderr
 from carbon_credit.factory import create_app
 from carbon_credit.kernel.settings import REPOSITORY, read_settings
@@ -78,5 +78,5 @@ def openapi() -> None:
 @click.option("--to", "path", default=str(REPOSITORY / "openapi.yaml"), show_default="openapi.yaml")
 def write(path: str) -> None:
     """Write openapi.yaml from the schemas of the API."""
-    Path(path).write_text(openapi_yaml(create_app(read_settings(os.environ))), encoding="utf-8")
+    Path(path).write_text(as_yaml(create_app(read_settings(os.environ))), encoding="utf-8")
     stderr.print(f"Wrote {path}")

@@ -56,7 +56,10 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.engine = _engine(settings)
-        self.read_engine = self.engine.execution_options(read_only=True)
+        # A reader sees one moment, however many statements it takes: an audit must not find the middle
+        # of somebody's work. On SQLite every transaction is like that.
+        moment = {} if settings.embedded else {"isolation_level": "REPEATABLE READ"}
+        self.read_engine = self.engine.execution_options(read_only=True, **moment)
         info = {"keys": settings.keys}
         self.write_session = sessionmaker(self.engine, expire_on_commit=False, info=info)
         self.read_session = sessionmaker(self.read_engine, expire_on_commit=False, info=info)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.ledger.audit import Finding
 from carbon_credit.ledger.audit import audit as audit_ledger
-from carbon_credit.offsets.queries import audit as audit_batches
+from carbon_credit.offsets.audit import audit as audit_batches
 from carbon_credit.quantification.audit import audit as audit_reductions
 
 
@@ -38,8 +38,14 @@ def audit_everything(session: Session, *, progress: Callable[[int], None] | None
         if progress:
             progress(done)
 
+    looked_at: dict[str, int] = {}
+
+    def count_rule(rule: str, so_far: int) -> None:
+        count(so_far - looked_at.get(rule, 0))
+        looked_at[rule] = so_far
+
     findings = [
-        *audit_ledger(session, progress=count),
+        *audit_ledger(session, progress=count_rule),
         *audit_reductions(session, progress=count),
         *audit_batches(session),
     ]
