@@ -8,9 +8,17 @@ from carbon_credit.api.errors import register_error_handlers
 from carbon_credit.api.headers import register_headers
 from carbon_credit.api.merchants import offers as merchant_offers
 from carbon_credit.api.merchants import vouchers
-from carbon_credit.api.operators import methodologies, offers, periods, programmes
+from carbon_credit.api.operators import (
+    batches,
+    methodologies,
+    offers,
+    periods,
+    programmes,
+    projects,
+    verifications,
+)
 from carbon_credit.api.partners import citizens, events, oauth
-from carbon_credit.api.public import docs, health, keys, totals
+from carbon_credit.api.public import docs, health, keys, serials, totals
 from carbon_credit.api.runtime import Runtime
 
 _ASSET = f"<any({','.join(repr(name) for name in docs.ASSETS)}):name>"
@@ -58,9 +66,29 @@ ROUTES = (
     ("GET",    "/v1/methodologies/<slug:methodology_id>/<slug:version>", methodologies.get_methodology),
     ("GET",    "/v1/periods", periods.list_periods),
     ("POST",   "/v1/periods", periods.close_period),
+    ("POST",   "/v1/projects", projects.register_project),
+    ("GET",    "/v1/projects", projects.list_projects),
+    ("GET",    "/v1/projects/<uuid:project_id>", projects.get_project),
+    ("GET",    "/v1/projects/<uuid:project_id>/preview", projects.preview_batch),
+    ("POST",   "/v1/batches", batches.open_batch),
+    ("GET",    "/v1/batches", batches.list_batches),
+    ("GET",    "/v1/batches/<uuid:batch_id>", batches.get_batch),
+    ("POST",   "/v1/batches/<uuid:batch_id>/filling", batches.fill_batch),
+    ("POST",   "/v1/batches/<uuid:batch_id>/freezing", batches.freeze_batch),
+    ("POST",   "/v1/batches/<uuid:batch_id>/rejection", batches.give_up_batch),
+    ("POST",   "/v1/batches/<uuid:batch_id>/application", batches.apply_for_registration),
+    ("POST",   "/v1/batches/<uuid:batch_id>/return", batches.return_application),
+    ("POST",   "/v1/batches/<uuid:batch_id>/registration", batches.register_batch),
+    ("GET",    "/v1/batches/<uuid:batch_id>/dossier", batches.get_dossier),
+    ("GET",    "/v1/verifications", verifications.list_verifications),
+    ("POST",   "/v1/verifications", verifications.start_verification),
+    ("POST",   "/v1/verifications/<uuid:batch_id>/corrections", verifications.request_corrections),
+    ("POST",   "/v1/verifications/<uuid:batch_id>/statement", verifications.verify_batch),
+    ("POST",   "/v1/verifications/<uuid:batch_id>/rejection", verifications.reject_batch),
     ("GET",    "/v1/audit", programmes.get_trial_balance),
     # everybody
     ("GET",    "/v1/public/programmes/<programme:programme>/totals", totals.get_programme_totals),
+    ("GET",    "/v1/public/serials/<serial:serial>", serials.get_serial),
     ("GET",    "/.well-known/jwks.json", keys.get_token_keys),
     ("GET",    "/.well-known/dossier-key.pem", keys.get_dossier_key),
     ("GET",    "/healthz", health.get_health),

@@ -10,6 +10,7 @@ from carbon_credit.kernel.paging import DEFAULT_LIMIT, MAX_CURSOR_LENGTH, MAX_LI
 
 PROGRAMME = r"^[a-z][a-z0-9-]{1,15}$"
 SCENE = r"^[a-z0-9-]{1,32}$"
+SLUG = r"^[a-z0-9][a-z0-9.+_-]{0,63}$"
 
 
 class Strict(Schema):

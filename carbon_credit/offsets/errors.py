@@ -115,3 +115,9 @@ class RegistryExternal(Conflict):
     code = "registry-external"
     en = "This project is registered by an outer registry: its serials are imported, never issued here."
     zh = "该项目由外部登记机构登记，序列号只能导入，不能在此签发。"
+
+
+class SerialNotFound(NotFound):
+    code = "serial-not-found"
+    en = "No such serial number was issued here. Check the digits; it ends in a year and nine of them."
+    zh = "本系统未签发过该序列号。请核对：序列号以年份和九位数字结尾。"

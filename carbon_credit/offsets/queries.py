@@ -10,9 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from carbon_credit.offsets import serials
-from carbon_credit.offsets.errors import BatchNotFound, ProjectNotFound
+from carbon_credit.offsets.errors import BatchNotFound, ProjectNotFound, SerialNotFound
 from carbon_credit.offsets.models import Batch, BatchItem, BatchStep, Project, SerialRange
 from carbon_credit.offsets.selection import Criteria, Exclusion
+from carbon_credit.verifier.serial import Serial
 
 _ITEMS_AT_ONCE = 2_000
 
@@ -148,13 +149,16 @@ def batches(
     *,
     programme: str,
     state: str | None = None,
+    verifier: str | None = None,
     after: UUID | None = None,
     limit: int,
 ) -> list[BatchRecord]:
-    """Batches by id, from the one after `after`."""
+    """Batches by id, from the one after `after`; of one state, taken on by one verifier."""
     statement = select(Batch).where(Batch.programme == programme).order_by(Batch.id).limit(limit)
     if state is not None:
         statement = statement.where(Batch.state == state)
+    if verifier is not None:
+        statement = statement.where(Batch.verifier == verifier)
     if after is not None:
         statement = statement.where(Batch.id > after)
     return [batch_record(row) for row in session.scalars(statement)]
@@ -191,6 +195,20 @@ def serial_ranges(
     if after is not None:
         statement = statement.where(SerialRange.id > after)
     return [_serial(row) for row in session.scalars(statement.order_by(SerialRange.id).limit(limit))]
+
+
+def range_of(session: Session, *, serial: Serial) -> SerialRecord:
+    """The range that holds the serial number, of whatever programme. Raises SerialNotFound."""
+    statement = select(SerialRange).where(
+        SerialRange.series == serial.series,
+        SerialRange.vintage == serial.vintage,
+        SerialRange.first_no <= serial.number,
+        SerialRange.last_no >= serial.number,
+    )
+    row = session.scalars(statement).one_or_none()
+    if row is None:
+        raise SerialNotFound
+    return _serial(row)
 
 
 def items(session: Session, *, batch_id: UUID) -> Iterator[list[Item]]:
