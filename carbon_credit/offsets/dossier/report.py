@@ -17,8 +17,8 @@ WATERMARK = "演练 REHEARSAL"
 _NOT_KNOWN = "（未载明 not stated）"
 _RESULTS_NOTE = (
     "计入量为扣除上限和更正之后的减排量；被拆分到多个批次的减排量，最后一列只计其属于本批次的部分。"
-    "Credited is after caps and corrections. Of a reduction that was cut between batches, only the part in this "
-    "batch counts in the last column."
+    "Credited is after caps and corrections. Of a reduction that was cut between batches, only the part in "
+    "this batch counts in the last column."
 )
 _MOST_ROWS = 1_500  # more days and activities than this are shown by month; summary.csv has them all
 
