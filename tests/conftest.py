@@ -9,6 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,21 +80,37 @@ def sqlite_database(base_settings: Settings, sqlite_template: Path, tmp_path: Pa
     database.dispose()
 
 
-@pytest.fixture
-def postgresql_database(
-    base_settings: Settings, postgresql_template: str | None, tmp_path: Path
-) -> Iterator[Database]:
+@contextmanager
+def postgresql_copy(base_settings: Settings, template: str | None, var_dir: Path) -> Iterator[Database]:
     """A fresh migrated PostgreSQL database, dropped afterwards."""
-    if postgresql_template is None:
+    if template is None:
         missing("no PostgreSQL server at TEST_POSTGRESQL_URL")
     name = f"cc_test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
-    database = Database(replace(base_settings, database_url=_url(name), var_dir=tmp_path))
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    database = Database(replace(base_settings, database_url=_url(name), var_dir=var_dir))
     yield database
     database.dispose()
     with psycopg.connect(SERVER, autocommit=True) as server:
         server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgresql_database(
+    base_settings: Settings, postgresql_template: str | None, tmp_path: Path
+) -> Iterator[Database]:
+    """A PostgreSQL database of the test's own."""
+    with postgresql_copy(base_settings, postgresql_template, tmp_path) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def module_postgresql(
+    base_settings: Settings, postgresql_template: str | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """One for all tests of a file, which keep to programmes of their own or commit nothing: much faster."""
+    with postgresql_copy(base_settings, postgresql_template, tmp_path_factory.mktemp("var")) as database:
+        yield database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

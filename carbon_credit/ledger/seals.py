@@ -101,11 +101,15 @@ def seal_mac(key: bytes, row: Sequence[Field]) -> bytes:
 
 
 def _horizon(session: Session, *, now: datetime) -> datetime:
-    """`now`, or the beginning of the oldest transaction that is still running in this database."""
+    """`now`, or the beginning of the oldest other transaction that still runs in this database."""
     if not is_postgresql(session):
         return now  # the writer is alone
-    statement = "SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()"
-    oldest = session.scalar(text(statement))
+    oldest = session.scalar(
+        text(
+            "SELECT min(xact_start) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    )
     return min(now, oldest) if oldest else now
 
 

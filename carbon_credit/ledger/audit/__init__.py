@@ -5,6 +5,7 @@ opening balances; a full audit begins at the first transfer and proves the openi
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from itertools import islice
 from typing import TypeAlias
 
@@ -50,7 +51,8 @@ def audit(
                 progress(name, done)
 
         report(0)
-        findings += islice(rule(scope, report), maximum - len(findings))
+        with closing(rule(scope, report)) as found:
+            findings += islice(found, maximum - len(findings))
         if len(findings) >= maximum:
             break
     return findings

@@ -64,4 +64,6 @@ def scope_of(session: Session, *, full: bool) -> Scope:
 
 def stream(session: Session, statement: Executable) -> Iterator[Any]:
     """The rows, a portion at a time in memory."""
-    yield from session.execute(statement.execution_options(yield_per=PORTION))
+    # Closed also where the reader stops early: on PostgreSQL this is a cursor in the server.
+    with session.execute(statement.execution_options(yield_per=PORTION)) as result:
+        yield from result
