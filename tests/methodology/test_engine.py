@@ -89,7 +89,7 @@ def test_the_trace_computes_the_same_on_its_own(mode: str, distance_m: int) -> N
         ({"mode": "metro", "distance_m": True}, ("input-not-integer", "distance_m")),
         ({"mode": "metro", "distance_m": "5"}, ("input-not-integer", "distance_m")),
         ({"mode": "metro", "distance_m": None}, ("input-not-integer", "distance_m")),
-        ({"mode": "metro", "distance_m": 0}, ("input-out-of-bounds", "distance_m")),
+        ({"mode": "metro", "distance_m": -1}, ("input-out-of-bounds", "distance_m")),
         ({"mode": "metro", "distance_m": -5}, ("input-out-of-bounds", "distance_m")),
         ({"mode": "metro", "distance_m": 10**30}, ("input-out-of-bounds", "distance_m")),
     ],
@@ -209,8 +209,8 @@ def test_division_by_an_input_that_is_zero_is_a_refusal(build: Build) -> None:
         build(("RF * distance_m\n", "RF * distance_m * distance_m / distance_m\n")), check_dimensions=True
     )
     assert method.evaluate({"distance_m": 3}, on=DAY) == Evaluation(140, Grade.PUBLISHED)
-    assert code(method.evaluate({"distance_m": 0}, on=DAY)) == ("division-by-zero", None)
-    assert method.explain({"distance_m": 0}, on=DAY).text("zh").endswith("公式以零作除数")
+    assert code(method.evaluate({"distance_m": -1}, on=DAY)) == ("division-by-zero", None)
+    assert method.explain({"distance_m": -1}, on=DAY).text("zh").endswith("公式以零作除数")
 
 
 def test_a_result_that_no_account_can_hold_is_refused(build: Build) -> None:
