@@ -209,8 +209,8 @@ def test_division_by_an_input_that_is_zero_is_a_refusal(build: Build) -> None:
         build(("RF * distance_m\n", "RF * distance_m * distance_m / distance_m\n")), check_dimensions=True
     )
     assert method.evaluate({"distance_m": 3}, on=DAY) == Evaluation(140, Grade.PUBLISHED)
-    assert code(method.evaluate({"distance_m": -1}, on=DAY)) == ("division-by-zero", None)
-    assert method.explain({"distance_m": -1}, on=DAY).text("zh").endswith("公式以零作除数")
+    assert code(method.evaluate({"distance_m": 0}, on=DAY)) == ("division-by-zero", None)
+    assert method.explain({"distance_m": 0}, on=DAY).text("zh").endswith("公式以零作除数")
 
 
 def test_a_result_that_no_account_can_hold_is_refused(build: Build) -> None:
