@@ -1,0 +1,50 @@
+"""`python -m bench [--quick] [--json FILE] [--only WORDS]`."""
+
+import argparse
+from pathlib import Path
+from time import perf_counter
+
+from bench import report
+from bench.databases import server_version
+from bench.measure import FULL, QUICK, Figure
+from bench.sections import run_alone, sections
+
+
+def main() -> None:
+    """Run the sections one after the other, each in a process of its own, and print as they end."""
+    arguments = _arguments()
+    plan = QUICK if arguments.quick else FULL
+    begin = perf_counter()
+    postgresql = server_version()
+    facts = report.machine(postgresql)
+    print(report.heading(facts, plan), flush=True)
+    figures: list[Figure] = []
+    for name, section in sections().items():
+        if arguments.only.lower() not in name.lower():
+            continue
+        print(f"\n{name}", flush=True)
+        if postgresql is None and "PostgreSQL" in name:
+            print("  skipped: no PostgreSQL server answers at TEST_POSTGRESQL_URL", flush=True)
+            continue
+        found = run_alone(name, section, plan)
+        print(report.table(found), flush=True)
+        figures += found
+    if arguments.json:
+        report.write_json(arguments.json, facts, plan, figures)
+    print(f"\nDone in {perf_counter() - begin:.0f} s.")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, side by side in one run.")
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke run of a few seconds; figures mean little"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE too")
+    parser.add_argument(
+        "--only", default="", metavar="WORDS", help='only sections so named, e.g. "event path"'
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

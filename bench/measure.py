@@ -1,0 +1,111 @@
+"""Taking times: contenders in turn, several rounds, medians, and ratios within each round."""
+
+import gc
+import resource
+import sys
+import tracemalloc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import TypeAlias
+
+Deed: TypeAlias = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long to measure: `rounds` of `seconds` for each contender, with `people` in the database."""
+
+    rounds: int
+    seconds: float
+    people: int
+
+
+FULL = Plan(rounds=5, seconds=0.8, people=2000)
+QUICK = Plan(rounds=1, seconds=0.02, people=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Something to time. `prepare` makes the next deed, outside the time; a deed does `size` things.
+
+    `unit` is "<things>/s", or "ms" for the time that one deed takes.
+    """
+
+    name: str
+    unit: str
+    size: int
+    prepare: Callable[[], Deed]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of the report. `ratio`: the median over the rounds of this value by that of `beside`."""
+
+    section: str
+    name: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    beside: str | None = None
+    ratio: float | None = None
+
+
+def race(section: str, contenders: Sequence[Contender], floor: Contender, plan: Plan) -> list[Figure]:
+    """Measure the contenders and the floor in turn; a figure for each, the floor's last."""
+    everyone = [*contenders, floor]
+    for one in everyone:
+        one.prepare()()  # caches, connections and compiled statements are made once
+    rounds = [[_value(one, plan.seconds) for one in everyone] for _ in range(plan.rounds)]
+    figures = []
+    for place, one in enumerate(everyone):
+        values = [values[place] for values in rounds]
+        ratio = median(values[place] / values[-1] for values in rounds)
+        is_floor = one is floor
+        figures.append(
+            Figure(
+                section=section,
+                name=one.name,
+                unit=one.unit,
+                median=median(values),
+                low=min(values),
+                high=max(values),
+                beside=None if is_floor else floor.name,
+                ratio=None if is_floor else ratio,
+            )
+        )
+    return figures
+
+
+def single(section: str, name: str, unit: str, value: float) -> Figure:
+    """A figure that is measured once, such as memory."""
+    return Figure(section, name, unit, value, value, value)
+
+
+def python_peak_mib(deed: Deed) -> float:
+    """The most memory that Python objects made by `deed` took at once, in MiB."""
+    gc.collect()
+    tracemalloc.start()
+    deed()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak / 2**20
+
+
+def process_peak_mib() -> float:
+    """The most resident memory that this process has had, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _value(one: Contender, seconds: float) -> float:
+    spent, deeds = 0.0, 0
+    while spent < seconds:
+        deed = one.prepare()
+        begin = perf_counter()
+        deed()
+        spent += perf_counter() - begin
+        deeds += 1
+    return spent / deeds * 1000 if one.unit == "ms" else deeds * one.size / spent

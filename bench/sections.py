@@ -1,0 +1,32 @@
+"""What is measured, in order, each in a process of its own."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from bench import engine, events, ledger
+from bench.databases import KINDS
+from bench.measure import Figure, Plan, process_peak_mib, single
+
+Section = Callable[[Plan], list[Figure]]
+
+
+def sections() -> dict[str, Section]:
+    """Name -> what measures it."""
+    found: dict[str, Section] = {engine.SECTION: engine.measure}
+    for title, measure in (("Ledger", ledger.measure), ("Event path", events.measure)):
+        found |= {f"{title} on {kind}": partial(measure, kind) for kind in KINDS}
+    return found
+
+
+def run_alone(name: str, section: Section, plan: Plan) -> list[Figure]:
+    """The figures of a section. In a fresh process its peak memory is its own, and no cache is warm."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
+        return pool.submit(_with_memory, name, section, plan).result()
+
+
+def _with_memory(name: str, section: Section, plan: Plan) -> list[Figure]:
+    figures = section(plan)
+    return [*figures, single(name, "most memory of the process", "MiB", process_peak_mib())]
