@@ -17,7 +17,8 @@ from carbon_credit.api.operators import (
     projects,
     verifications,
 )
-from carbon_credit.api.partners import citizens, events, oauth
+from carbon_credit.api.partners import citizens as linked
+from carbon_credit.api.partners import events, oauth
 from carbon_credit.api.public import docs, health, keys, serials, totals
 from carbon_credit.api.runtime import Runtime
 
@@ -31,13 +32,13 @@ ROUTES = (
     ("POST",   "/v1/events/batch", events.post_events),
     ("GET",    "/v1/events/<external:event_id>", events.get_event),
     ("POST",   "/v1/events/<external:event_id>/withdrawal", events.withdraw_event),
-    ("POST",   "/v1/citizens", citizens.register_citizen),
-    ("GET",    "/v1/citizens/<uuid:citizen_id>", citizens.get_citizen),
-    ("POST",   "/v1/citizens/<uuid:citizen_id>/links", citizens.add_citizen_link),
-    ("PUT",    "/v1/citizens/<uuid:citizen_id>/consents/<scene:scene>", citizens.give_consent),
-    ("DELETE", "/v1/citizens/<uuid:citizen_id>/consents/<scene:scene>", citizens.end_consent),
-    ("PUT",    "/v1/citizens/<uuid:citizen_id>/mandate", citizens.give_mandate),
-    ("DELETE", "/v1/citizens/<uuid:citizen_id>/mandate", citizens.end_mandate),
+    ("POST",   "/v1/citizens", linked.register_citizen),
+    ("GET",    "/v1/citizens/<uuid:citizen_id>", linked.get_citizen),
+    ("POST",   "/v1/citizens/<uuid:citizen_id>/links", linked.add_citizen_link),
+    ("PUT",    "/v1/citizens/<uuid:citizen_id>/consents/<scene:scene>", linked.give_consent),
+    ("DELETE", "/v1/citizens/<uuid:citizen_id>/consents/<scene:scene>", linked.end_consent),
+    ("PUT",    "/v1/citizens/<uuid:citizen_id>/mandate", linked.give_mandate),
+    ("DELETE", "/v1/citizens/<uuid:citizen_id>/mandate", linked.end_mandate),
     # citizens
     ("GET",    "/v1/me/account", account.get_account),
     ("GET",    "/v1/me/statement", account.get_statement),

@@ -189,6 +189,10 @@ def oauth_response(error: CarbonError) -> Response:
             word = "invalid_scope"
         case Unauthenticated() | NotFound():
             word = "invalid_grant"
+        case FieldsInvalid() if ("/grant_type", "Must be one of") in {
+            (pointer, text[:14]) for pointer, text in error.problems
+        }:
+            word = "unsupported_grant_type"
         case _:
             word = "invalid_request"
     status = oauth_status_of(type(error))

@@ -39,7 +39,6 @@ class PageQuery(Strict):
     cursor = Text(
         longest=MAX_CURSOR_LENGTH,
         pattern=r"^[A-Za-z0-9_-]+$",
-        load_default=None,
         metadata={"description": "`next_cursor` of the page before; none for the first page."},
     )
 

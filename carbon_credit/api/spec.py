@@ -7,7 +7,6 @@ with a body 400, 413, 415 and 422, and so on, so no view has to remember to say 
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, cast
@@ -277,18 +276,18 @@ def _codes() -> dict[str, Any]:
     }
 
 
-def _tidy(node: Any) -> Any:
-    # `example` of a property is deprecated in 3.1; JSON Schema says `examples`.
-    if isinstance(node, dict):
-        tidied = {name: _tidy(inner) for name, inner in node.items()}
-        if isinstance(node.get("properties"), dict):
-            for inner in tidied["properties"].values():
-                if isinstance(inner, dict) and "example" in inner:
-                    inner["examples"] = [inner.pop("example")]
-        return tidied
-    return list(_items(node)) if isinstance(node, list) else node
-
-
-def _items(node: list[Any]) -> Iterator[Any]:
-    for inner in node:
-        yield _tidy(inner)
+def _tidy(node: Any, *, is_schema: bool = False) -> Any:
+    # `example` inside a schema is deprecated in 3.1; JSON Schema says `examples`.
+    if isinstance(node, list):
+        return [_tidy(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    tidied: dict[str, Any] = {}
+    for name, inner in node.items():
+        if name == "properties" and isinstance(inner, dict):
+            tidied[name] = {key: _tidy(value, is_schema=True) for key, value in inner.items()}
+        elif name == "example" and is_schema:
+            tidied["examples"] = [inner]
+        else:
+            tidied[name] = _tidy(inner, is_schema=name in ("schema", "items"))
+    return tidied

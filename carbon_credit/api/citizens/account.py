@@ -168,7 +168,7 @@ def get_statement(call: Call) -> Page[dict[str, Any]]:
         owner=call.caller.id,
         asset=_ASSETS[call.query["asset"]],
     )
-    after = id_position(call.query["cursor"])
+    after = id_position(call.query.get("cursor"))
     found = statement(call.session, keys=keys, after=after, limit=call.query["limit"])
     lines = [
         {
@@ -195,7 +195,7 @@ def list_reductions(call: Call) -> Page[dict[str, Any]]:
         call.session,
         programme=call.caller.programme,
         citizen_id=call.caller.id,
-        before=id_position(call.query["cursor"]),
+        before=id_position(call.query.get("cursor")),
         limit=limit + 1,
     )
     page = cut(rows, limit, lambda row: [str(row.id)])

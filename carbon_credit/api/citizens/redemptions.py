@@ -84,7 +84,7 @@ def list_offers(call: Call) -> Page[dict[str, Any]]:
         call.session,
         programme=call.caller.programme,
         now=call.now,
-        after=id_position(call.query["cursor"]),
+        after=id_position(call.query.get("cursor")),
         limit=limit + 1,
     )
     page = cut(rows, limit, lambda row: [str(row.id)])
@@ -144,7 +144,7 @@ def list_vouchers(call: Call) -> Page[dict[str, Any]]:
         programme=call.caller.programme,
         citizen_id=call.caller.id,
         now=call.now,
-        after=id_position(call.query["cursor"]),
+        after=id_position(call.query.get("cursor")),
         limit=limit + 1,
     )
     page = cut(rows, limit, lambda row: [str(row.id)])

@@ -83,7 +83,7 @@ def propose_own_offer(call: Call) -> dict[str, Any]:
 def list_own_offers(call: Call) -> Page[dict[str, Any]]:
     """List this merchant's offers, oldest first."""
     limit = call.query["limit"]
-    after = id_position(call.query["cursor"])
+    after = id_position(call.query.get("cursor"))
     return offers_page(
         merchant_offers(call.session, merchant_id=call.caller.id, after=after, limit=limit + 1), limit
     )

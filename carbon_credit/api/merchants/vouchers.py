@@ -63,7 +63,7 @@ def list_consumptions(call: Call) -> Page[dict[str, Any]]:
     rows = consumptions(
         call.session,
         merchant_id=call.caller.id,
-        after=_after(call.query["cursor"]),
+        after=_after(call.query.get("cursor")),
         until=call.query.get("until"),
         limit=limit + 1,
     )

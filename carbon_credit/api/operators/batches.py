@@ -117,7 +117,7 @@ class Batch(Answer):
 class BatchesQuery(PageQuery):
     """In which state, and where to read."""
 
-    state = Word(*STATES, load_default=None, metadata={"example": "frozen"})
+    state = Word(*STATES, metadata={"example": "frozen"})
 
 
 class SerialRange(Answer):
@@ -186,8 +186,8 @@ def list_batches(call: Call) -> Page[dict[str, Any]]:
     rows = queries.batches(
         call.session,
         programme=call.caller.programme,
-        state=call.query["state"],
-        after=id_position(call.query["cursor"]),
+        state=call.query.get("state"),
+        after=id_position(call.query.get("cursor")),
         limit=limit + 1,
     )
     page = cut(rows, limit, lambda row: [str(row.id)])

@@ -45,7 +45,7 @@ class MethodologyPackage(MethodologyVersion):
 @reads(allowed=_READ, query=PageQuery, answer=page_of(MethodologyVersion))
 def list_methodologies(call: Call) -> Page[Any]:
     """List all methodology versions, by id and version."""
-    limit, text = call.query["limit"], call.query["cursor"]
+    limit, text = call.query["limit"], call.query.get("cursor")
     after = position(text, str, str) if text else ("", "")
     rows = [row for row in catalogue.versions(call.session) if (row.methodology_id, row.version) > after]
     return cut(rows, limit, lambda row: [row.methodology_id, row.version])

@@ -28,7 +28,7 @@ class OfferOfMerchantIn(OfferIn):
 class OffersQuery(PageQuery):
     """Of which state, and where to read."""
 
-    state = Word("draft", "approved", "closed", load_default=None, metadata={"example": "approved"})
+    state = Word("draft", "approved", "closed", metadata={"example": "approved"})
 
 
 @writes(
@@ -60,8 +60,8 @@ def list_programme_offers(call: Call, programme: str) -> Page[dict[str, Any]]:
     rows = offers(
         call.session,
         programme=programme,
-        state=call.query["state"],
-        after=id_position(call.query["cursor"]),
+        state=call.query.get("state"),
+        after=id_position(call.query.get("cursor")),
         limit=limit + 1,
     )
     return offers_page(rows, limit)

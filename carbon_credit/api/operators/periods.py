@@ -70,7 +70,7 @@ def list_periods(call: Call) -> Page[Any]:
     """List the closed days and months by their first day."""
     limit = call.query["limit"]
     rows = periods_of(
-        call.session, programme=call.caller.programme, after=_day(call.query["cursor"]), limit=limit + 2
+        call.session, programme=call.caller.programme, after=_day(call.query.get("cursor")), limit=limit + 2
     )
     items = rows[:limit]
     # A month and its first day begin together and stay on one page: the cursor is only the day.

@@ -113,7 +113,7 @@ def register_project(call: Call) -> object:
 def list_projects(call: Call) -> Page[ProjectRecord]:
     """List the projects of the programme."""
     limit = call.query["limit"]
-    after = id_position(call.query["cursor"])
+    after = id_position(call.query.get("cursor"))
     rows = projects(call.session, programme=call.caller.programme, after=after, limit=limit + 1)
     return cut(rows, limit, lambda row: [str(row.id)])
 

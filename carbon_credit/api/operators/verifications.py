@@ -42,7 +42,7 @@ def list_verifications(call: Call) -> Page[dict[str, Any]]:
         call.session,
         programme=call.caller.programme,
         verifier=call.caller.key,
-        after=id_position(call.query["cursor"]),
+        after=id_position(call.query.get("cursor")),
         limit=limit + 1,
     )
     page = cut(rows, limit, lambda row: [str(row.id)])

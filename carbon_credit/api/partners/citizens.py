@@ -12,6 +12,7 @@ from carbon_credit.api.auth import access
 from carbon_credit.api.fields import Id, Instant, Text, Whole, Word
 from carbon_credit.api.operation import Call, reads, writes
 from carbon_credit.api.schemas import SCENE, Answer, Strict
+from carbon_credit.catalogue.queries import programme_rules
 from carbon_credit.identity.consents import (
     ConsentGrant,
     MandateGrant,
@@ -32,10 +33,17 @@ from carbon_credit.identity.links import LINK_KINDS, MAX_VALUE_LENGTH
 from carbon_credit.identity.operations import add_links, register_citizens
 from carbon_credit.identity.queries import citizen, consents_of, is_linked_by, mandates_of
 from carbon_credit.identity.scopes import PARTNER
+from carbon_credit.kernel.errors import Invalid
 
 _PARTNER = access(PARTNER, scope="citizens:write")
 MAX_LINKS = 20
 MAX_CONSENTS = 20
+
+
+class SceneNotInProgramme(Invalid):
+    code = "scene-not-in-programme"
+    en = "The programme has no scene {scene}. It has: {scenes}"
+    zh = "本项目没有场景 {scene}。可用场景：{scenes}"
 
 
 class LinkIn(Strict):
@@ -115,6 +123,7 @@ class Citizen(Answer):
 
 
 _GIVING = (GivenInFuture, SpanOverlaps, CitizenNotFound)
+_CONSENTING = (*_GIVING, SceneNotInProgramme)
 
 
 @writes(
@@ -122,7 +131,7 @@ _GIVING = (GivenInFuture, SpanOverlaps, CitizenNotFound)
     takes=CitizenIn,
     answer=Citizen,
     status=201,
-    raises=(LinkTaken, LinkValueInvalid, *_GIVING),
+    raises=(LinkTaken, LinkValueInvalid, *_CONSENTING),
 )
 def register_citizen(call: Call) -> dict[str, Any]:
     """Register a citizen with links, consents and a mandate."""
@@ -162,7 +171,7 @@ def add_citizen_link(call: Call, citizen_id: uuid.UUID) -> dict[str, Any]:
     return {"citizen_id": citizen_id, "kind": link[0], "state": "confirmed"}
 
 
-@writes(allowed=_PARTNER, takes=ConsentTerms, answer=Consent, raises=_GIVING)
+@writes(allowed=_PARTNER, takes=ConsentTerms, answer=Consent, raises=_CONSENTING)
 def give_consent(call: Call, citizen_id: uuid.UUID, scene: str) -> object:
     """Record the citizen's consent to one scene.
 
@@ -210,6 +219,10 @@ def _require_own(call: Call, citizen_id: uuid.UUID) -> None:
 
 
 def _consent_grant(call: Call, citizen_id: uuid.UUID, scene: str, terms: dict[str, Any]) -> ConsentGrant:
+    rules = programme_rules(call.session, programme=call.caller.programme)
+    scenes = [known.code for known in rules.profile.scenes]
+    if scene not in scenes:
+        raise SceneNotInProgramme(scene=scene, scenes=", ".join(scenes))
     return ConsentGrant(
         citizen_id=citizen_id,
         scene=scene,
