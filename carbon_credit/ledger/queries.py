@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import BigInteger, cast, func, select, union_all
+from sqlalchemy import BigInteger, cast, func, select, union
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
@@ -95,16 +95,21 @@ def statement(
     the first page. `limit` is at most MAX_STATEMENT. A transfer between two of the accounts is one line.
     """
     accounts = {account_id(key) for key in keys}
+    if not accounts:
+        return Statement(lines=[], next_after=None)
     limit = max(1, min(limit, MAX_STATEMENT))
     ends = []
-    for column in (TRANSFER.c.debit_account, TRANSFER.c.credit_account):
-        end = select(TRANSFER.c.id).where(one_of(session, column, accounts))
-        if after is not None:
-            end = end.where(TRANSFER.c.id < after)
-        ends.append(select(end.order_by(TRANSFER.c.id.desc()).limit(limit + 1).subquery().c.id))
-    page = union_all(*ends).subquery()
-    rows = select(*ENTRY_COLUMNS).where(TRANSFER.c.id.in_(select(page.c.id)))
-    entries = [Entry(*row) for row in session.execute(rows.order_by(TRANSFER.c.id.desc()).limit(limit + 1))]
+    # One branch for each account and side, so that the index gives each branch its rows in order.
+    for account in accounts:
+        for column in (TRANSFER.c.debit_account, TRANSFER.c.credit_account):
+            end = select(TRANSFER.c.id).where(column == account)
+            if after is not None:
+                end = end.where(TRANSFER.c.id < after)
+            ends.append(select(end.order_by(TRANSFER.c.id.desc()).limit(limit + 1).subquery().c.id))
+    page = union(*ends).subquery()
+    ids = list(session.scalars(select(page.c.id).order_by(page.c.id.desc()).limit(limit + 1)))
+    found = entries_of(session, ids=ids)
+    entries = [found[number] for number in ids]
     more = len(entries) > limit
     lines = [_line(entry, accounts) for entry in entries[:limit]]
     return Statement(lines=lines, next_after=lines[-1].entry.id if more else None)

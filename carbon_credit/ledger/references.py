@@ -8,18 +8,20 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.ledger.models import TRANSFER
+from carbon_credit.ledger.queries import parts
 
 
 def posted_by_reference(
     session: Session, *, references: Collection[uuid.UUID], gains: str, losses: str
 ) -> dict[uuid.UUID, int]:
     """Sum of the amounts of code `gains` less those of code `losses`, by reference."""
-    if not references:
-        return {}
     signed = case((TRANSFER.c.code == gains, TRANSFER.c.amount), else_=-TRANSFER.c.amount)
-    statement = (
-        select(TRANSFER.c.reference, func.sum(signed))
-        .where(one_of(session, TRANSFER.c.reference, references), TRANSFER.c.code.in_([gains, losses]))
-        .group_by(TRANSFER.c.reference)
-    )
-    return {reference: int(total) for reference, total in session.execute(statement)}
+    found: dict[uuid.UUID, int] = {}
+    for part in parts(session, list(set(references))):
+        statement = (
+            select(TRANSFER.c.reference, func.sum(signed))
+            .where(one_of(session, TRANSFER.c.reference, part), TRANSFER.c.code.in_([gains, losses]))
+            .group_by(TRANSFER.c.reference)
+        )
+        found |= {reference: int(total) for reference, total in session.execute(statement)}
+    return found

@@ -8,6 +8,7 @@ from carbon_credit.kernel.unit_of_work import unit_of_work
 from carbon_credit.ledger import queries
 from carbon_credit.ledger.accounts import CO2E, POINTS, AccountKey, Balance
 from carbon_credit.ledger.queries import Line
+from carbon_credit.ledger.references import posted_by_reference
 
 from .conftest import Books
 
@@ -165,4 +166,8 @@ def test_transfers_are_found_by_what_they_are_for(books: Books) -> None:
     )
     with unit_of_work(books.database, read_only=True) as session:
         found = queries.entries_by_reference(session, references=[reference])
+        posted = posted_by_reference(
+            session, references=[reference, new_id()], gains="reduction.credit", losses="reduction.revoke"
+        )
     assert [entry.id for entry in found] == [first.id, second.id]
+    assert posted == {reference: 4}

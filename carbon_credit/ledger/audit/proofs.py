@@ -1,13 +1,12 @@
 """Rules about what proves the rest: opening balances and seals."""
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Table, func, or_, select
 
 from carbon_credit.kernel.digest import same
-from carbon_credit.ledger.audit.scope import Finding, Report, Scope, stream
+from carbon_credit.ledger.audit.scope import Finding, Findings, Report, Scope, stream
 from carbon_credit.ledger.models import ACCOUNT, OPENING, SEAL, SUMS, TRANSFER
 from carbon_credit.ledger.openings import COLUMNS as OPENING_COLUMNS
 from carbon_credit.ledger.openings import opening_mac
@@ -16,7 +15,7 @@ from carbon_credit.ledger.seals import GENESIS, Block, seal_mac
 from carbon_credit.ledger.sums import sums_by_account
 
 
-def opening_rows(scope: Scope, report: Report) -> Iterator[Finding]:
+def opening_rows(scope: Scope, report: Report) -> Findings:
     """Each opening balance bears its MAC: those that the audit begins with, in a full one all."""
     table = OPENING if scope.full else scope.openings()
     columns = [table.c[name] for name in OPENING_COLUMNS]
@@ -28,7 +27,7 @@ def opening_rows(scope: Scope, report: Report) -> Iterator[Finding]:
         report(number)
 
 
-def opening_sums(scope: Scope, report: Report) -> Iterator[Finding]:
+def opening_sums(scope: Scope, report: Report) -> Findings:
     """In a full audit: each opening balance is the sum of the transfers that it counts, none is missing."""
     if not scope.full:
         return
@@ -52,7 +51,7 @@ def opening_sums(scope: Scope, report: Report) -> Iterator[Finding]:
             report(number)
 
 
-def seals(scope: Scope, report: Report, *, table: Table = TRANSFER) -> Iterator[Finding]:
+def seals(scope: Scope, report: Report, *, table: Table = TRANSFER) -> Findings:
     """Each block follows the one before, bears its MAC, and its rows are still those that were sealed."""
     columns = [SEAL.c[name] for name in SEAL_COLUMNS]
     blocks = select(*columns).where(SEAL.c.sealed_table == table.name).order_by(SEAL.c.number)

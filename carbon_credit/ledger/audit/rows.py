@@ -1,6 +1,5 @@
 """Rules about single rows: each account and each transfer is what it says, and was not edited."""
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
 from sqlalchemy import select
@@ -8,7 +7,7 @@ from sqlalchemy import select
 from carbon_credit.kernel.digest import row_mac, same
 from carbon_credit.kernel.errors import CarbonError
 from carbon_credit.ledger.accounts import AccountKey, Balance, account_id
-from carbon_credit.ledger.audit.scope import Finding, Report, Scope, stream
+from carbon_credit.ledger.audit.scope import Finding, Findings, Report, Scope, stream
 from carbon_credit.ledger.chart import check_account, problem_of, side_of
 from carbon_credit.ledger.entries import Entry, entry_mac
 from carbon_credit.ledger.models import ACCOUNT, RESOLUTION, SUMS, TRANSFER
@@ -16,7 +15,7 @@ from carbon_credit.ledger.models import ACCOUNT, RESOLUTION, SUMS, TRANSFER
 _Side: TypeAlias = tuple[str, str, str] | None  # programme, asset, kind
 
 
-def transfers(scope: Scope, report: Report) -> Iterator[Finding]:
+def transfers(scope: Scope, report: Report) -> Findings:
     """Each transfer bears its MAC, its accounts exist, and the chart allows it."""
     debit, credit = ACCOUNT.alias("debit"), ACCOUNT.alias("credit")
     width = len(Entry._fields)
@@ -42,7 +41,7 @@ def transfers(scope: Scope, report: Report) -> Iterator[Finding]:
         report(number)
 
 
-def accounts(scope: Scope, report: Report) -> Iterator[Finding]:
+def accounts(scope: Scope, report: Report) -> Findings:
     """Each account has the id of its key and the side of its kind, and nothing below zero."""
     columns = ("id", "programme", "asset", "kind", "owner", "lot", "side", *SUMS)
     statement = select(*(ACCOUNT.c[name] for name in columns)).order_by(ACCOUNT.c.id)
@@ -60,7 +59,7 @@ def accounts(scope: Scope, report: Report) -> Iterator[Finding]:
         report(number)
 
 
-def resolutions(scope: Scope, report: Report) -> Iterator[Finding]:
+def resolutions(scope: Scope, report: Report) -> Findings:
     """Each resolution bears its MAC."""
     columns = ("pending_id", "outcome", "transfer_id", "resolved_at", "mac")
     statement = select(*(RESOLUTION.c[name] for name in columns)).order_by(RESOLUTION.c.pending_id)

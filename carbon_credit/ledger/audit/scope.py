@@ -1,7 +1,7 @@
 """What an audit looks at: everything, or what came after the last opening balances."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -26,6 +26,9 @@ class Finding:
     table: str
     row: str
     detail: str
+
+
+Findings: TypeAlias = Generator[Finding, None, None]
 
 
 @dataclass(frozen=True, slots=True)

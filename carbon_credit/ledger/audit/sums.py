@@ -1,10 +1,8 @@
 """Rules about sums, added up by the database: balances, zero totals, holds, reversals."""
 
-from collections.abc import Iterator
-
 from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, func, or_, select
 
-from carbon_credit.ledger.audit.scope import Finding, Report, Scope, stream
+from carbon_credit.ledger.audit.scope import Finding, Findings, Report, Scope, stream
 from carbon_credit.ledger.models import (
     ACCOUNT,
     OPEN_HOLD,
@@ -18,7 +16,7 @@ from carbon_credit.ledger.sums import sums_by_account
 _ENDS = ("settled", "released", "expired")
 
 
-def balances(scope: Scope, report: Report) -> Iterator[Finding]:
+def balances(scope: Scope, report: Report) -> Findings:
     """The balance of each account is the sum of its transfers (and its opening balance)."""
     moved, opening = sums_by_account(scope.transfers()), scope.openings()
     added = {name: _zero(moved.c[name]) + _zero(opening.c[name]) for name in SUMS}
@@ -39,7 +37,7 @@ def balances(scope: Scope, report: Report) -> Iterator[Finding]:
         report(number)
 
 
-def zero_totals(scope: Scope, report: Report) -> Iterator[Finding]:
+def zero_totals(scope: Scope, report: Report) -> Findings:
     """In each programme the balances of an asset add up to zero: what the rows store, and what derived
     accounts have by their transfers."""
     moved, opening = sums_by_account(scope.transfers()), scope.openings()
@@ -66,7 +64,7 @@ def zero_totals(scope: Scope, report: Report) -> Iterator[Finding]:
         report(number)
 
 
-def hold_ends(scope: Scope, report: Report) -> Iterator[Finding]:
+def hold_ends(scope: Scope, report: Report) -> Findings:
     """Each transfer that ends a hold names one, between the same accounts, and is the one recorded end."""
     held = TRANSFER.alias("held")
     statement = (
@@ -92,7 +90,7 @@ def hold_ends(scope: Scope, report: Report) -> Iterator[Finding]:
         report(number)
 
 
-def hold_amounts(scope: Scope, report: Report) -> Iterator[Finding]:
+def hold_amounts(scope: Scope, report: Report) -> Findings:
     """The ends of a hold add up to it, and the resolution names the first of them with its phase."""
     held, first = TRANSFER.alias("held"), TRANSFER.alias("first")
     ends = (
@@ -124,7 +122,7 @@ def hold_amounts(scope: Scope, report: Report) -> Iterator[Finding]:
         report(number)
 
 
-def open_holds(scope: Scope, report: Report) -> Iterator[Finding]:
+def open_holds(scope: Scope, report: Report) -> Findings:
     """A hold is open or has ended, and not both."""
     unlisted = (
         select(TRANSFER.c.id)
@@ -148,7 +146,7 @@ def open_holds(scope: Scope, report: Report) -> Iterator[Finding]:
         yield Finding("hold", "open_hold", str(row_id), "there is no such hold, or it has ended")
 
 
-def reversals(scope: Scope, report: Report) -> Iterator[Finding]:
+def reversals(scope: Scope, report: Report) -> Findings:
     """What was taken back of a transfer is what its reversals say, and at most what it moved."""
     taken = (
         select(TRANSFER.c.reverses_id, _total(TRANSFER.c.amount).label("amount"))
