@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from carbon_credit.catalogue.terms import PointsRule
 from carbon_credit.catalogue.rules import ProgrammeRules
+from carbon_credit.catalogue.terms import PointsRule
 from carbon_credit.events import operations as events
 from carbon_credit.events.incoming import IncomingEvent
 from carbon_credit.events.operations import Claim, NewEvent
@@ -63,7 +63,7 @@ class Credit:
         lock_days(self._session, self._rules.code, {one.business_day for one in leaving})
         days = {one.quantified.business_day for one in fresh}
         self._closed = closed_days(self._session, self._rules.code, days)
-        ordered = sorted(fresh, key=lambda one: (one.event.occurred_at, one.claim.claim_key))
+        ordered = sorted(fresh, key=lambda one: (one.event.occurred_at, one.place))
         wanted = [key for one in ordered for key in self._keys_of_fresh(one.quantified)]
         wanted += [key for one in leaving for key in self._keys_of_leaving(one)]
         tallies = Tallies(self._session, programme=self._rules.code, keys=wanted)

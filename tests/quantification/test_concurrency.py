@@ -8,9 +8,10 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import Database
-from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.ledger.audit import audit as audit_ledger
 from carbon_credit.quantification.audit import audit as audit_reductions
 from carbon_credit.quantification.errors import PeriodClosed
@@ -86,7 +87,8 @@ def test_closing_and_crediting_at_once_leave_the_books_whole(postgresql_database
 
 def test_a_crash_before_the_commit_leaves_nothing_and_the_retry_credits_once(database: Database) -> None:
     world = World(database)
-    with pytest.raises(RuntimeError), unit_of_work(database) as session:
+
+    def die_before_the_commit(session: Session) -> None:
         credit(
             session,
             programme=world.programme,
@@ -95,5 +97,8 @@ def test_a_crash_before_the_commit_leaves_nothing_and_the_retry_credits_once(dat
             now=world.now,
         )
         raise RuntimeError("the worker dies here")
+
+    with pytest.raises(RuntimeError, match="dies here"):
+        transact(database, die_before_the_commit)
     assert world.grams() == 0
     assert statuses(world.credit(metro("M-1"))) == ["credited"]
