@@ -145,8 +145,10 @@ def _styles() -> dict[str, ParagraphStyle]:
     return {
         "body": body,
         "h0": ParagraphStyle("h0", body, fontSize=19, leading=26, textColor=_GREEN, spaceAfter=6),
-        "h1": ParagraphStyle("h1", body, fontSize=13, leading=19, textColor=_GREEN, spaceBefore=10),
-        "h2": ParagraphStyle("h2", body, fontSize=11, leading=16, spaceBefore=6),
+        "h1": ParagraphStyle(
+            "h1", body, fontSize=13, leading=19, textColor=_GREEN, spaceBefore=10, keepWithNext=1
+        ),
+        "h2": ParagraphStyle("h2", body, fontSize=11, leading=16, spaceBefore=6, keepWithNext=1),
         "quiet": ParagraphStyle("quiet", body, fontSize=8, leading=12, textColor=_GREY),
         "cell": ParagraphStyle("cell", body, fontSize=8.5, leading=12, spaceAfter=0),
         "number": ParagraphStyle("number", body, fontSize=8.5, leading=12, spaceAfter=0, alignment=TA_RIGHT),

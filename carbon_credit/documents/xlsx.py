@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TypeAlias
 
-import xlsxwriter
+from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
@@ -48,7 +49,20 @@ class Sheet:
 def write_workbook(target: Path | IO[bytes], *, title: str, author: str, sheets: Sequence[Sheet]) -> None:
     """Write `sheets` to `target`. The same sheets give the same bytes. Raises TooManyRows."""
     destination = str(target) if isinstance(target, Path) else target
-    book = xlsxwriter.Workbook(destination, {"constant_memory": True, "strings_to_formulas": False})
+    with TemporaryDirectory(prefix="workbook-") as scratch:
+        options = {"constant_memory": True, "strings_to_formulas": False, "tmpdir": scratch}
+        book = Workbook(destination, options)
+        try:
+            _write_sheets(book, title, author, sheets)
+        except BaseException:
+            # The library closes its row files only when it writes the book, which will not happen now.
+            for page in book.worksheets():
+                page.row_data_fh.close()
+            raise
+        book.close()
+
+
+def _write_sheets(book: Workbook, title: str, author: str, sheets: Sequence[Sheet]) -> None:
     book.set_properties({"title": title, "author": author, "created": _CREATED})
     styles = _Styles(
         heading=book.add_format({"bold": True, "bg_color": "#E3EFE6", "border": 1, "text_wrap": True}),
@@ -57,7 +71,6 @@ def write_workbook(target: Path | IO[bytes], *, title: str, author: str, sheets:
     )
     for sheet in sheets:
         _write_sheet(book.add_worksheet(sheet.name), sheet, styles)
-    book.close()
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,11 @@ class Yard:
         self.step("apply_batch", batch)
         return self.step("register_batch", batch)
 
+    def batch(self, batch_id: UUID) -> BatchRecord:
+        """The batch as it stands now."""
+        with unit_of_work(self.database, read_only=True) as session:
+            return queries.batch(session, programme=self.programme, batch_id=batch_id)
+
     def terms(self, code: str = "metro", **changes: object) -> ProjectTerms:
         """What a project is registered with."""
         return terms(code, **changes)

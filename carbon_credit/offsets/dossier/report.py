@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 from carbon_credit.documents.pdf import Block, Facts, Heading, Table, Text, write_pdf
@@ -82,7 +83,6 @@ def _title(reported: Reported) -> str:
 
 def _facts(reported: Reported) -> list[tuple[str, str]]:
     project, batch = reported.project, reported.batch
-    last = batch.ends_before.fromordinal(batch.ends_before.toordinal() - 1)
     first, final = reported.serials or ("", "")
     return [
         ("碳普惠计划 programme", batch.programme + ("（演练 rehearsal）" if batch.rehearsal else "")),
@@ -93,8 +93,8 @@ def _facts(reported: Reported) -> list[tuple[str, str]]:
         ("方法学版本 version", f"{batch.methodology_id} {batch.methodology_version}"),
         ("方法学摘要 version digest", batch.version_digest),
         ("方法学备案号 filing number", project.filing_number or _NOT_KNOWN),
-        ("计入期 crediting period", f"{project.crediting_from} – {project.crediting_to}"),
-        ("监测期 monitoring period", f"{batch.starts_on} – {last}"),
+        ("计入期 crediting period", _span(project.crediting_from, project.crediting_to)),
+        ("监测期 monitoring period", _span(batch.starts_on, batch.ends_before)),
         ("年份 vintage", str(batch.vintage)),
         ("批次 batch", str(batch.id)),
         (
@@ -109,6 +109,11 @@ def _facts(reported: Reported) -> list[tuple[str, str]]:
         ("默克尔根 Merkle root", batch.merkle_root or ""),
         ("签名公钥标识 key id", reported.key_id),
     ]
+
+
+def _span(first: date, end: date) -> str:
+    """Half-open inside, with both ends in it for people."""
+    return f"{first} – {end - timedelta(days=1)}"
 
 
 def _project(reported: Reported) -> list[Block]:
@@ -143,10 +148,45 @@ def _method(methodology: Methodology) -> list[Block]:
             [(f"{step.label.zh} {step.name}", step.expression, step.unit) for step in methodology.steps],
             (4, 8, 3),
         ),
+        *_parameters(methodology),
     ]
     for heading, texts in parts:
         blocks += _prose(heading, texts)
     return [*blocks, Heading("三、监测 Monitoring"), *_prose("监测计划 Monitoring plan", prose.monitoring)]
+
+
+def _parameters(methodology: Methodology) -> list[Block]:
+    """Every value that the formula may read, with its source and grade; factor sets by name."""
+    rows = [
+        (
+            f"{parameter.label.zh} {parameter.name}",
+            f"{value.value or '—'} {parameter.unit}",
+            f"{value.effective_from or '…'} – {value.effective_to or '…'}",
+            value.grade or "—",
+            _source(methodology, value.source),
+        )
+        for parameter in methodology.parameters
+        for value in parameter.values
+    ]
+    rows += [
+        (
+            f"{use.label.zh} {use.name}",
+            f"{use.set}: {use.key}",
+            use.choose.value,
+            use.use_grade.value,
+            _source(methodology, use.use_source),
+        )
+        for use in methodology.factors
+    ]
+    if not rows:
+        return []
+    headings = ("参数 parameter", "数值 value", "有效期 period", "等级 grade", "来源 source")
+    return [Table(headings, rows, (5, 5, 4, 3, 6))]
+
+
+def _source(methodology: Methodology, name: str | None) -> str:
+    source = methodology.source(name)
+    return _NOT_KNOWN if source is None else source.document
 
 
 def _prose(heading: str, texts: Texts | None) -> list[Block]:
