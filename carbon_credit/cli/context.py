@@ -20,10 +20,10 @@ from rich.progress import (
 )
 from sqlalchemy.orm import Session
 
-from carbon_credit.catalogue.operations import seed
+from carbon_credit.factory import open_database
 from carbon_credit.identity import operations as identity
 from carbon_credit.identity.queries import PartyRecord
-from carbon_credit.kernel import clock, schema
+from carbon_credit.kernel import clock
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.settings import Settings, read_settings
 from carbon_credit.kernel.unit_of_work import transact
@@ -53,14 +53,7 @@ def open_installation(settings: Settings | None = None) -> Installation:
     The embedded default is brought to the newest migration; a server's database must be there.
     """
     settings = settings or read_settings(os.environ)
-    database = Database(settings)
-    if settings.embedded:
-        schema.upgrade(database)
-    else:
-        schema.require_head(database)
-    here = Installation(settings, database)
-    here.act(lambda session, now: seed(session, root=settings.methodologies_dir, now=now))
-    return here
+    return Installation(settings, open_database(settings))
 
 
 as_option = click.option(

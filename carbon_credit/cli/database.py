@@ -5,7 +5,7 @@ import re
 
 import click
 
-from carbon_credit.cli.context import Installation, stderr
+from carbon_credit.cli.context import open_installation, stderr
 from carbon_credit.kernel import schema
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.settings import read_settings
@@ -18,9 +18,12 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Bring the database to the newest migration."""
-    here = Installation(settings := read_settings(os.environ), Database(settings))
-    schema.upgrade(here.database)
+    """Bring the database to the newest migration, and the catalogue to what methodologies/ holds."""
+    settings = read_settings(os.environ)
+    database = Database(settings)
+    schema.upgrade(database)
+    database.dispose()
+    open_installation(settings)
     stderr.print("The database is at the newest migration.")
 
 

@@ -3,6 +3,7 @@
 import sys
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from carbon_credit import __version__
 from carbon_credit.cli.batches import batch, serials
@@ -50,6 +51,11 @@ def main() -> None:
         commands.main(standalone_mode=False)
     except CarbonError as error:
         click.secho(f"{error.code}: {error.message('en')}", fg="red", err=True)
+        sys.exit(2)
+    except (OperationalError, OSError) as error:
+        # Not reachable, not writable, disk full: the sentence of whoever refused, without its statement.
+        told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        click.secho(f"{type(error).__name__}: {told}", fg="red", err=True)
         sys.exit(2)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)

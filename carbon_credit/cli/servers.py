@@ -1,7 +1,6 @@
 """`serve`, `worker`, `sweep`, `openapi write`."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 from carbon_credit.api.spec import as_yaml
 from carbon_credit.cli.context import emit, json_option, open_installation, progress, stderr
 from carbon_credit.factory import create_app
-from carbon_credit.kernel.settings import REPOSITORY, read_settings
+from carbon_credit.kernel.settings import HOME, read_settings
 from carbon_credit.sweeps import SWEEPS
 from carbon_credit.tasks import run_sweep
 
@@ -28,10 +27,7 @@ def serve(host: str, port: int, workers: int) -> None:
         *("--bind", f"{host}:{port}", "--workers", str(workers), "--threads", "8"),
         *("--worker-class", "gthread", "--access-logfile", "/dev/null", "--graceful-timeout", "10"),
     ]
-    try:
-        sys.exit(subprocess.run(command, check=False).returncode)  # noqa: S603  our own command
-    except KeyboardInterrupt:
-        sys.exit(0)
+    _become(command)
 
 
 @click.command()
@@ -47,7 +43,12 @@ def worker(beat: bool, concurrency: int) -> None:
     command = [sys.executable, "-m", "celery", "-A", "carbon_credit.tasks.worker", "worker"]
     command += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
     command += ["--beat", "--schedule", str(schedule)] if beat else []
-    sys.exit(subprocess.run(command, check=False).returncode)  # noqa: S603  our own command
+    _become(command)
+
+
+def _become(command: list[str]) -> None:
+    # In place of this process, so that a signal from the service manager reaches the server itself.
+    os.execv(command[0], command)  # noqa: S606  our own command
 
 
 @click.command()
@@ -75,7 +76,7 @@ def openapi() -> None:
 
 
 @openapi.command()
-@click.option("--to", "path", default=str(REPOSITORY / "openapi.yaml"), show_default="openapi.yaml")
+@click.option("--to", "path", default=str(HOME / "openapi.yaml"), show_default="openapi.yaml")
 def write(path: str) -> None:
     """Write openapi.yaml from the schemas of the API."""
     Path(path).write_text(as_yaml(create_app(read_settings(os.environ))), encoding="utf-8")

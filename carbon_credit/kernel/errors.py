@@ -7,7 +7,7 @@
     ├── NotFound          there is no such thing, or not for this caller
     ├── Conflict          true a moment ago or for another content, not now
     ├── TooLarge          more than one request may carry
-    ├── Busy              nothing is wrong; try again
+    ├── Busy              nothing is wrong with the request; try again
     ├── Broken            stored data contradicts itself; a person must look
     └── Misconfigured     the installation cannot start like this
 
@@ -75,6 +75,12 @@ class Busy(CarbonError):
     code = "busy"
     en = "Another request holds what this one needs. Try again in a moment."
     zh = "资源正被占用，请稍后重试。"
+
+
+class DatabaseUnavailable(Busy):
+    code = "database-unavailable"
+    en = "The database does not answer. Nothing was done. Try again in a moment, and tell the operator."
+    zh = "数据库无响应，未作任何处理。请稍后重试，并告知运营方。"
 
 
 class Broken(CarbonError):

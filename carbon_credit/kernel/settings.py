@@ -6,13 +6,17 @@ listed, all of it at once, and the start is refused.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from carbon_credit.kernel.errors import Misconfigured
-from carbon_credit.kernel.keys import DEVELOPMENT_MARK, Keys, development_keys
+from cryptography.exceptions import UnsupportedAlgorithm
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from carbon_credit.kernel.errors import Misconfigured
+from carbon_credit.kernel.keys import DEVELOPMENT_MARK, Keys, development_keys, private_key
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# In a checkout migrations/ and methodologies/ stand beside the package, in a wheel inside it.
+HOME = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
 
 REQUIRED_IN_PRODUCTION = {
     "DATABASE_URL": "PostgreSQL, e.g. postgresql+psycopg://user@host/carbon",
@@ -32,17 +36,24 @@ class SecretsMissing(Misconfigured):
     zh = "生产模式无法启动。缺少或不可用的配置：{names}"
 
 
+class SettingUnusable(Misconfigured):
+    code = "setting-unusable"
+    en = "The service cannot start: the environment variable {name} {why}."
+    zh = "服务无法启动：环境变量 {name} 不可用（{why}）。"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the installation decides. Times end in `_s` (seconds), sizes in `_bytes`."""
 
     production: bool
-    database_url: str
-    redis_url: str | None
-    celery_broker_url: str | None
+    database_url: str = field(repr=False)  # the three addresses may hold passwords
+    redis_url: str | None = field(repr=False)
+    celery_broker_url: str | None = field(repr=False)
     var_dir: Path
     methodologies_dir: Path
     keys: Keys
+    celery_queue: str = "carbon-credit"
     token_issuer: str = "carbon-credit"  # noqa: S105  a name, no secret
     token_audience: str = "carbon-credit-api"  # noqa: S105  a name, no secret
     token_ttl_s: int = 3600
@@ -57,39 +68,76 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings from `environ`. Raises SecretsMissing in production when anything is not given."""
-    production = environ.get("CARBON_CREDIT_ENV", "development") == "production"
-    var_dir = Path(environ.get("CARBON_CREDIT_VAR", "var")).absolute()
+    """Settings from `environ`. Raises SettingUnusable; SecretsMissing in production, naming all at once."""
+    production = _mode(environ) == "production"
+    var_dir = Path(environ.get("CARBON_CREDIT_VAR") or "var").absolute()
     keys = _production_keys(environ) if production else development_keys(var_dir / "keys")
+    methodologies = environ.get("METHODOLOGIES_DIR") or str(HOME / "methodologies")
     return Settings(
         production=production,
-        database_url=_driver(environ.get("DATABASE_URL") or f"sqlite:///{var_dir / 'carbon-credit.db'}"),
-        redis_url=environ.get("REDIS_URL") or None,
+        database_url=_database_url(environ, var_dir),
+        redis_url=_redis_url(environ),
         celery_broker_url=environ.get("CELERY_BROKER_URL") or None,
         var_dir=var_dir,
-        methodologies_dir=Path(
-            environ.get("METHODOLOGIES_DIR", str(REPOSITORY / "methodologies"))
-        ).absolute(),
+        methodologies_dir=Path(methodologies).absolute(),
         keys=keys,
-        token_issuer=environ.get("TOKEN_ISSUER", "carbon-credit"),
-        token_audience=environ.get("TOKEN_AUDIENCE", "carbon-credit-api"),
-        token_ttl_s=int(environ.get("TOKEN_TTL_S", "3600")),
-        max_body_bytes=int(environ.get("MAX_BODY_BYTES", str(8 * 1024 * 1024))),
-        max_batch_events=int(environ.get("MAX_BATCH_EVENTS", "10000")),
-        lock_timeout_s=int(environ.get("LOCK_TIMEOUT_S", "5")),
+        celery_queue=environ.get("CELERY_QUEUE") or "carbon-credit",
+        token_issuer=environ.get("TOKEN_ISSUER") or "carbon-credit",
+        token_audience=environ.get("TOKEN_AUDIENCE") or "carbon-credit-api",
+        token_ttl_s=_number(environ, "TOKEN_TTL_S", 3600),
+        max_body_bytes=_number(environ, "MAX_BODY_BYTES", 8 * 1024 * 1024),
+        max_batch_events=_number(environ, "MAX_BATCH_EVENTS", 10_000),
+        lock_timeout_s=_number(environ, "LOCK_TIMEOUT_S", 5),
     )
+
+
+def _mode(environ: Mapping[str, str]) -> str:
+    # A misspelt "production" must not start with development keys.
+    mode = environ.get("CARBON_CREDIT_ENV") or "development"
+    if mode not in ("development", "production"):
+        raise SettingUnusable(name="CARBON_CREDIT_ENV", why="is neither development nor production")
+    return mode
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise SettingUnusable(name=name, why="is not a whole number above zero")
+    return int(text)
+
+
+def _database_url(environ: Mapping[str, str], var_dir: Path) -> str:
+    url = environ.get("DATABASE_URL") or f"sqlite:///{var_dir / 'carbon-credit.db'}"
+    # Plain postgresql:// means whichever driver the library likes today; name ours.
+    for prefix in ("postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            url = "postgresql+psycopg://" + url[len(prefix) :]
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise SettingUnusable(
+            name="DATABASE_URL", why="names neither PostgreSQL (through psycopg) nor SQLite"
+        )
+    return url
+
+
+def _redis_url(environ: Mapping[str, str]) -> str | None:
+    url = environ.get("REDIS_URL") or None
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingUnusable(name="REDIS_URL", why="does not begin with redis://, rediss:// or unix://")
+    return url
 
 
 def _production_keys(environ: Mapping[str, str]) -> Keys:
     problems = [
         f"{name} ({meaning})" for name, meaning in REQUIRED_IN_PRODUCTION.items() if not environ.get(name)
     ]
-    for name in ("MAC_KEY", "LINK_KEY", "VOUCHER_KEY"):
+    for name in ("MAC_KEY", "LINK_KEY", "LINK_KEY_PREVIOUS", "VOUCHER_KEY"):
         if environ.get(name) and not _is_key(environ[name]):
             problems.append(f"{name} (is not 64 or more hexadecimal digits)")
     for name in ("TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY"):
         if DEVELOPMENT_MARK in environ.get(name, ""):
             problems.append(f"{name} (is a development key; make one of your own)")
+        elif environ.get(name) and not _is_private_key(environ[name]):
+            problems.append(f"{name} (is not the PEM of an Ed25519 private key)")
     if environ.get("DATABASE_URL", "").startswith("sqlite"):
         problems.append("DATABASE_URL (names SQLite; production is PostgreSQL)")
     if problems:
@@ -112,9 +160,9 @@ def _is_key(text: str) -> bool:
         return False
 
 
-def _driver(url: str) -> str:
-    # Plain postgresql:// means whichever driver the library likes today; name ours.
-    for prefix in ("postgresql://", "postgres://"):
-        if url.startswith(prefix):
-            return "postgresql+psycopg://" + url[len(prefix) :]
-    return url
+def _is_private_key(pem: str) -> bool:
+    try:
+        private_key(pem.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True

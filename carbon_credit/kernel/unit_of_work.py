@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import Database
-from carbon_credit.kernel.errors import Busy
+from carbon_credit.kernel.errors import Busy, DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -28,25 +28,35 @@ _LOCKED = {"55P03", "57014"}  # lock or statement timeout
 def unit_of_work(database: Database, *, read_only: bool = False) -> Iterator[Session]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
-    Raises Busy where a lock could not be had in `lock_timeout_s`.
+    Raises Busy where a lock could not be had in `lock_timeout_s`, DatabaseUnavailable where the
+    database cannot be reached.
     """
     session = database.read_session() if read_only else database.write_session()
     try:
-        yield session
-        if read_only:
-            session.rollback()
-        else:
-            session.commit()
-    except DATABASE_ERRORS as error:
-        session.rollback()
-        if is_locked(error):
-            raise Busy from error
-        raise
+        with plain_errors():
+            yield session
+            if read_only:
+                session.rollback()
+            else:
+                session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
         session.close()
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turns what the database says about locks and lost connections into errors of our own tree."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        if is_locked(error):
+            raise Busy from error
+        if _is_unreachable(error):
+            raise DatabaseUnavailable from error
+        raise
 
 
 def transact(database: Database, deed: Callable[[Session], T]) -> T:
@@ -64,7 +74,15 @@ def transact(database: Database, deed: Callable[[Session], T]) -> T:
 
 def is_locked(error: Exception) -> bool:
     """Whether the database gave up waiting for a lock."""
-    return _state(error) in _LOCKED or "database is locked" in str(error)
+    return _state(error) in _LOCKED or "database is locked" in str(getattr(error, "orig", error))
+
+
+def _is_unreachable(error: Exception) -> bool:
+    # PostgreSQL says nothing where there is no connection; 08: it broke, 57P: the server is going down.
+    told = getattr(error, "orig", error)
+    state = _state(error)
+    lost = isinstance(told, psycopg.OperationalError) and state is None
+    return lost or (state or "").startswith(("08", "57P", "53300"))
 
 
 def _state(error: Exception) -> str | None:
