@@ -200,8 +200,7 @@ def fill_batch(
     Raises BatchNotFound, StepNotAllowed, NotAWholeTonne (and then nothing is changed by the caller's
     rollback), Busy.
     """
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
-    states.require("fill", batch.state)
+    batch = _for_step(session, programme, batch_id, "fill")
     filling.lock_filling(session, programme=programme, methodology_id=batch.methodology_id)
     wanted = guards.criteria_of(session, batch)
     filling.give_back(session, batch_id=batch_id)
@@ -239,8 +238,7 @@ def freeze_batch(
 
     Raises BatchNotFound, StepNotAllowed, BatchEmpty, BatchStale, SandboxRefused, InsufficientBalance.
     """
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
-    states.require("freeze", batch.state)
+    batch = _for_step(session, programme, batch_id, "freeze")
     filling.lock_filling(session, programme=programme, methodology_id=batch.methodology_id)
     project = queries.project(session, programme=programme, project_id=batch.project_id)
     guards.check_official(session, project, batch.version_digest, now)
@@ -265,8 +263,7 @@ def start_verification(
 
     Raises BatchNotFound, StepNotAllowed, NotIndependent, NotTheVerifier.
     """
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
-    states.require("start_verification", batch.state)
+    batch = _for_step(session, programme, batch_id, "start_verification")
     _require_independent(session, batch, actor)
     return take_step(
         session, batch=batch, step="start_verification", actor=actor, now=now, values={"verifier": actor}
@@ -277,8 +274,7 @@ def request_corrections(
     session: Session, *, programme: str, batch_id: UUID, actor: str, finding: str, now: datetime
 ) -> BatchRecord:
     """The verifier asks for something. Raises BatchNotFound, StepNotAllowed, NotTheVerifier."""
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
-    states.require("request_corrections", batch.state)
+    batch = _for_step(session, programme, batch_id, "request_corrections")
     _require_independent(session, batch, actor)
     detail = {"finding": finding}
     return take_step(session, batch=batch, step="request_corrections", actor=actor, now=now, detail=detail)
@@ -291,8 +287,7 @@ def verify_batch(
 
     Raises BatchNotFound, StepNotAllowed, NotIndependent, NotTheVerifier.
     """
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
-    states.require("verify", batch.state)
+    batch = _for_step(session, programme, batch_id, "verify")
     _require_independent(session, batch, actor)
     values = {"statement": statement}
     return take_step(session, batch=batch, step="verify", actor=actor, now=now, detail=values, values=values)
@@ -305,7 +300,7 @@ def reject_batch(
 
     Also how an operator gives up an open batch. Raises BatchNotFound, StepNotAllowed.
     """
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
+    batch = _for_step(session, programme, batch_id, "reject")
     rejected = take_step(session, batch=batch, step="reject", actor=actor, now=now, detail={"reason": reason})
     filling.give_back(session, batch_id=batch_id)
     if batch.state != "open":
@@ -320,7 +315,7 @@ def apply_batch(
 
     Raises BatchNotFound, StepNotAllowed.
     """
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
+    batch = _for_step(session, programme, batch_id, "apply")
     return take_step(session, batch=batch, step="apply", actor=actor, now=now, detail={"document": document})
 
 
@@ -328,7 +323,7 @@ def return_batch(
     session: Session, *, programme: str, batch_id: UUID, actor: str, reason: str, now: datetime
 ) -> BatchRecord:
     """The registry hands the application back. Raises BatchNotFound, StepNotAllowed."""
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
+    batch = _for_step(session, programme, batch_id, "return")
     return take_step(session, batch=batch, step="return", actor=actor, now=now, detail={"reason": reason})
 
 
@@ -339,8 +334,7 @@ def register_batch(
 
     Raises BatchNotFound, StepNotAllowed, RegistryExternal, SerialsExhausted.
     """
-    batch = queries.batch(session, programme=programme, batch_id=batch_id)
-    states.require("register", batch.state)
+    batch = _for_step(session, programme, batch_id, "register")
     project = queries.project(session, programme=programme, project_id=batch.project_id)
     if project.registry_kind != "internal":
         raise RegistryExternal
@@ -349,6 +343,13 @@ def register_batch(
     first, last = serials.texts(series_of(programme, project.code), batch.vintage, numbers)
     detail = {"first": first, "last": last, "tonnes": len(numbers)}
     return take_step(session, batch=batch, step="register", actor=actor, now=now, detail=detail)
+
+
+def _for_step(session: Session, programme: str, batch_id: UUID, step: str) -> BatchRecord:
+    """The batch, locked, in a state that allows the step. Raises BatchNotFound, StepNotAllowed."""
+    batch = queries.batch_for_step(session, programme=programme, batch_id=batch_id)
+    states.require(step, batch.state)
+    return batch
 
 
 def _require_independent(session: Session, batch: BatchRecord, actor: str) -> None:

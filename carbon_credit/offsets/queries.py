@@ -144,6 +144,14 @@ def batch(session: Session, *, programme: str, batch_id: UUID) -> BatchRecord:
     return batch_record(row)
 
 
+def batch_for_step(session: Session, *, programme: str, batch_id: UUID) -> BatchRecord:
+    """The programme's batch, its row locked until the transaction ends. Raises BatchNotFound."""
+    row = session.get(Batch, batch_id, populate_existing=True, with_for_update=True)
+    if row is None or row.programme != programme:
+        raise BatchNotFound(what="batch")
+    return batch_record(row)
+
+
 def batches(
     session: Session,
     *,
