@@ -7,25 +7,35 @@ from flask import Flask
 from carbon_credit import api
 from carbon_credit.api.runtime import Runtime
 from carbon_credit.api.standing import Standings
+from carbon_credit.catalogue.operations import seed
 from carbon_credit.identity.tokens import TokenKeys, Tokens
-from carbon_credit.kernel import schema
+from carbon_credit.kernel import clock, schema
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.settings import Settings, read_settings
+from carbon_credit.kernel.unit_of_work import transact
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application, ready to serve.
-
-    The embedded default brings its database up to date by itself. A server's database is only looked
-    at: raises SchemaBehind where a migration is missing, SecretsMissing where a secret is.
-    """
+    """The application, ready to serve. Raises what `open_database` does, SecretsMissing."""
     settings = settings or read_settings(os.environ)
+    return application(settings, open_database(settings))
+
+
+def open_database(settings: Settings) -> Database:
+    """The installation's database, at the newest migration and holding what `methodologies/` holds.
+
+    The embedded default is brought up to date. A server's database is only looked at: raises
+    SchemaBehind where a migration is missing, PublishedDigestDiffers where a published methodology is
+    not the one in the folder.
+    """
     database = Database(settings)
     if settings.embedded:
         schema.upgrade(database)
     else:
         schema.require_head(database)
-    return application(settings, database)
+    now = clock.now()
+    transact(database, lambda session: seed(session, root=settings.methodologies_dir, now=now))
+    return database
 
 
 def application(settings: Settings, database: Database) -> Flask:

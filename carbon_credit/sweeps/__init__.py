@@ -11,9 +11,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from carbon_credit.catalogue.queries import programme_codes
 from carbon_credit.events.operations import delete_details
 from carbon_credit.kernel.idempotency import forget
 from carbon_credit.ledger.seals import seal
+from carbon_credit.redemption.lots import expire_lots
 from carbon_credit.redemption.operations import expire_due
 
 
@@ -30,6 +32,14 @@ class Sweep:
 
 def _expire_redemptions(session: Session, now: datetime, limit: int) -> int:
     return expire_due(session, now=now, limit=limit)
+
+
+def _expire_lots(session: Session, now: datetime, limit: int) -> int:
+    done = 0
+    for programme in programme_codes(session):
+        if done < limit:
+            done += expire_lots(session, programme=programme, now=now, limit=limit - done)
+    return done
 
 
 def _delete_details(session: Session, now: datetime, limit: int) -> int:
@@ -50,6 +60,7 @@ SWEEPS = {
         Sweep(
             "redemptions", _expire_redemptions, 500, 60, "give back the points of vouchers not used in time"
         ),
+        Sweep("lots", _expire_lots, 1000, 900, "let points expire whose last day is over"),
         Sweep("details", _delete_details, 5000, 3600, "delete stations and tracks whose time is over"),
         Sweep("idempotency", _forget_idempotency, 5000, 3600, "forget idempotency keys after three days"),
         Sweep("seal", _seal, 10000, 300, "seal committed transfers into chained blocks"),

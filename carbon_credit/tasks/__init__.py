@@ -22,7 +22,7 @@ def create_celery(settings: Settings) -> Celery:
         task_always_eager=settings.celery_broker_url is None,
         task_acks_late=True,
         task_ignore_result=True,
-        task_default_queue="carbon-credit",
+        task_default_queue=settings.celery_queue,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
