@@ -55,6 +55,10 @@ def read_event(payload: object) -> IncomingEvent:
         event = msgspec.convert(payload, IncomingEvent)
     except msgspec.ValidationError as error:
         raise EventInvalid(why=str(error)) from error
+    for name, instant in (("occurred_at", event.occurred_at), ("ended_at", event.ended_at)):
+        # Beyond these years calendars and databases end; no reading of a meter lies there.
+        if instant is not None and not 2000 <= instant.year < 2200:
+            raise EventInvalid(why=f"the year is not between 2000 and 2199 - at `$.{name}`")
     if (event.citizen.id is None) == (event.citizen.link is None):
         raise EventInvalid(why="citizen needs exactly one of `id` and `link` - at `$.citizen`")
     if event.ended_at is not None and event.ended_at < event.occurred_at:
