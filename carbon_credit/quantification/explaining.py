@@ -73,9 +73,7 @@ class Explanation:
         if one.ended:
             lines.append(_ENDS[one.ended][chinese])
         if one.use != "credit":
-            lines.append(
-                "仅展示或积分，不计入碳账户减排量。" if chinese else "Shown or for points; no grams."
-            )
+            lines.append("仅展示或积分，不计入减排量。" if chinese else "Shown or for points; no grams.")
         else:
             counted = grams_text(one.net_mg)
             lines.append(f"现计入：{counted} 克 CO2e" if chinese else f"Counts now: {counted} gCO2e")

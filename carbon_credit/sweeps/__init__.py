@@ -15,6 +15,7 @@ from carbon_credit.catalogue.queries import programme_codes
 from carbon_credit.events.operations import delete_details
 from carbon_credit.kernel.idempotency import forget
 from carbon_credit.ledger.seals import seal
+from carbon_credit.offsets.ended import take_back_ended
 from carbon_credit.redemption.lots import expire_lots
 from carbon_credit.redemption.operations import expire_due
 
@@ -42,6 +43,10 @@ def _expire_lots(session: Session, now: datetime, limit: int) -> int:
     return done
 
 
+def _take_back_ended(session: Session, now: datetime, limit: int) -> int:
+    return take_back_ended(session, now=now, limit=limit)
+
+
 def _delete_details(session: Session, now: datetime, limit: int) -> int:
     return delete_details(session, today=now.date(), limit=limit)
 
@@ -61,6 +66,7 @@ SWEEPS = {
             "redemptions", _expire_redemptions, 500, 60, "give back the points of vouchers not used in time"
         ),
         Sweep("lots", _expire_lots, 1000, 900, "let points expire whose last day is over"),
+        Sweep("ended", _take_back_ended, 1000, 300, "take back grams withdrawn after their month was closed"),
         Sweep("details", _delete_details, 5000, 3600, "delete stations and tracks whose time is over"),
         Sweep("idempotency", _forget_idempotency, 5000, 3600, "forget idempotency keys after three days"),
         Sweep("seal", _seal, 10000, 300, "seal committed transfers into chained blocks"),

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from carbon_credit.kernel.db import Database
-from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.ledger.audit import audit as audit_ledger
+from carbon_credit.offsets.ended import take_back_ended
 from carbon_credit.quantification.audit import audit as audit_reductions
 from carbon_credit.quantification.errors import DaysOpen, PeriodClosed, PeriodNotOver
 from tests.world import World, metro
@@ -101,3 +102,19 @@ def test_a_month_closes_after_its_days(database: Database) -> None:
     world.close_month(date(2026, 10, 1))
     with pytest.raises(PeriodClosed):
         world.close_only_month(date(2026, 10, 1))
+
+
+def test_grams_withdrawn_after_their_month_was_closed_go_back_by_sweep(database: Database) -> None:
+    world = World(database)
+    at = "2026-10-20T08:00:00+08:00"
+    world.credit(metro("M-1", at=at), metro("M-2", at=at), backfill=True)
+    world.close_month(date(2026, 10, 1))
+    world.withdraw("M-1")
+    # The month is closed: whether a batch holds the grams is decided by who knows the batches.
+    assert world.grams() == 2 * 388_440
+    assert transact(database, lambda session: take_back_ended(session, now=world.now, limit=10)) == 1
+    assert world.grams() == 388_440
+    assert transact(database, lambda session: take_back_ended(session, now=world.now, limit=10)) == 0
+    with unit_of_work(database, read_only=True) as session:
+        assert audit_ledger(session) == []
+        assert audit_reductions(session, progress=lambda _: None) == []
