@@ -121,6 +121,8 @@ def _counts(counts: dict[str, int]) -> str:
 def _show(here: Installation, summary: dict[str, Any]) -> None:
     batch = summary["batch"]
     table = Table(title="演练 Rehearsal · not for sale", show_header=False, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     table.add_row(
         "事件 events", ", ".join(f"{n} {count:,}" for n, count in sorted(summary["events"].items()))
     )
