@@ -6,13 +6,13 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, or_
+from sqlalchemy import BigInteger, Select, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
-from carbon_credit.quantification.models import Reduction
+from carbon_credit.quantification.models import Reduction, ReductionAdjustment, ReductionEnd
 from carbon_credit.quantification.periods import all_closed_months
-from carbon_credit.quantification.queries import final, net_sum, with_net
+from carbon_credit.quantification.queries import final, net_sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def final_reductions(
     preview can name every reason.
     """
     statement = (
-        with_net()
+        _candidates()
         .where(
             Reduction.programme == programme,
             Reduction.use == "credit",
@@ -79,15 +79,15 @@ def final_reductions(
                 and_(Reduction.occurred_at == at, Reduction.id > reduction_id),
             )
         )
-    return [_candidate(row) for row in session.execute(statement)]
+    return [Candidate(*row) for row in session.execute(statement)]
 
 
 def reductions_by_id(session: Session, *, ids: Sequence[UUID]) -> dict[UUID, Candidate]:
     """These reductions as a batch sees them."""
     if not ids:
         return {}
-    rows = session.execute(with_net().where(one_of(session, Reduction.id, ids)))
-    return {row.Reduction.id: _candidate(row) for row in rows}
+    rows = session.execute(_candidates().where(one_of(session, Reduction.id, ids)))
+    return {row.id: Candidate(*row) for row in rows}
 
 
 def open_milligrams(
@@ -112,27 +112,33 @@ def open_milligrams(
     return net_sum(session, *mine) - net_sum(session, *mine, closed)
 
 
-def _candidate(row: Row[*tuple[Any, ...]]) -> Candidate:
-    reduction: Reduction = row.Reduction
-    return Candidate(
-        id=reduction.id,
-        citizen_id=reduction.citizen_id,
-        activity_type=reduction.activity_type,
-        occurred_at=reduction.occurred_at,
-        business_day=reduction.business_day,
-        vintage=reduction.vintage,
-        methodology_id=reduction.methodology_id,
-        methodology_version=reduction.methodology_version,
-        version_digest=reduction.version_digest,
-        profile_digest=reduction.profile_digest,
-        inputs=reduction.inputs,
-        tier=reduction.tier,
-        grade=reduction.grade,
-        gross_mg=reduction.gross_mg,
-        credited_mg=reduction.credited_mg,
-        net_mg=reduction.credited_mg + int(row.delta_mg),
-        cap_code=reduction.cap_code,
-        mandate_id=reduction.mandate_id,
-        consent_id=reduction.consent_id,
-        ended=row.ended is not None,
+def _candidates() -> Select[*tuple[Any, ...]]:
+    """The columns of Candidate, in its order. Columns, not objects: a batch reads a million rows."""
+    delta = (
+        select(func.sum(ReductionAdjustment.delta_mg))
+        .where(ReductionAdjustment.reduction_id == Reduction.id)
+        .correlate(Reduction)
+        .scalar_subquery()
     )
+    return select(
+        Reduction.id,
+        Reduction.citizen_id,
+        Reduction.activity_type,
+        Reduction.occurred_at,
+        Reduction.business_day,
+        Reduction.vintage,
+        Reduction.methodology_id,
+        Reduction.methodology_version,
+        Reduction.version_digest,
+        Reduction.profile_digest,
+        Reduction.inputs,
+        Reduction.tier,
+        Reduction.grade,
+        Reduction.gross_mg,
+        Reduction.credited_mg,
+        cast(Reduction.credited_mg + func.coalesce(delta, 0), BigInteger).label("net_mg"),
+        Reduction.cap_code,
+        Reduction.mandate_id,
+        Reduction.consent_id,
+        ReductionEnd.reduction_id.is_not(None).label("ended"),
+    ).outerjoin(ReductionEnd, ReductionEnd.reduction_id == Reduction.id)
