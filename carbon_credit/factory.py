@@ -11,6 +11,8 @@ from carbon_credit.catalogue.operations import seed
 from carbon_credit.identity.tokens import TokenKeys, Tokens
 from carbon_credit.kernel import clock, schema
 from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.limits import Limiter
+from carbon_credit.kernel.redis import open_shared_counts
 from carbon_credit.kernel.settings import Settings, read_settings
 from carbon_credit.kernel.unit_of_work import transact
 
@@ -43,6 +45,12 @@ def application(settings: Settings, database: Database) -> Flask:
     keys = TokenKeys(settings.keys.token_private_pem)
     tokens = Tokens(keys, issuer=settings.token_issuer, audience=settings.token_audience)
     app = Flask("carbon_credit", static_folder=None)
-    runtime = Runtime(settings=settings, database=database, tokens=tokens, standings=Standings(database))
+    runtime = Runtime(
+        settings=settings,
+        database=database,
+        tokens=tokens,
+        standings=Standings(database),
+        limiter=Limiter(open_shared_counts(settings.redis_url)),
+    )
     api.register(app, runtime)
     return app

@@ -77,6 +77,12 @@ class RequestUnreadable(Invalid):
     zh = "请求不是有效的 HTTP 请求：{why}"
 
 
+class RateLimited(Busy):
+    code = "rate-limited"
+    en = "Too many requests. Try again in {retry_after_s} seconds."
+    zh = "请求过于频繁，请在 {retry_after_s} 秒后重试。"
+
+
 class Internal(CarbonError):
     code = "internal"
     en = "Something went wrong on our side; nothing was done. Try again, and tell the operator if it stays."
@@ -94,6 +100,7 @@ _STATUS: dict[type[CarbonError], int] = {
     NotFound: 404,
     Conflict: 409,
     TooLarge: 413,
+    RateLimited: 429,
     Busy: 503,
     Broken: 500,
     Misconfigured: 503,
@@ -111,6 +118,7 @@ _TITLES = {
     413: ("Too large", "内容过大"),
     415: ("Media type not supported", "媒体类型不支持"),
     422: ("Not acceptable as it is", "内容不合格"),
+    429: ("Too many requests", "请求过多"),
     500: ("Internal error", "内部错误"),
     503: ("Try again", "请稍后重试"),
 }
@@ -167,6 +175,8 @@ def problem_response(error: CarbonError, /, *, status: int | None = None, **memb
         response.headers["WWW-Authenticate"] = f'Bearer realm="carbon-credit", error="{_bearer(error)}"'
     elif isinstance(error, MethodUnsupported):
         response.headers["Allow"] = str(error.details["allowed"])
+    elif isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.details["retry_after_s"])
     elif response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

@@ -12,7 +12,8 @@ from marshmallow import fields, validate
 MAX_WHOLE = 2**63 - 1
 # RFC 3339, section 5.6. Years with four digits that the databases and business calendars can hold.
 _INSTANT = re.compile(
-    r"^(20|21)\d\d-\d\d-\d\d[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$",
+    r"^(20|21)\d\d-\d\d-\d\d[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
+    r"([Zz]|[+-]([01]\d|2[0-3]):?[0-5]\d)$",
     re.ASCII,
 )
 _DAY = re.compile(r"^(20|21)\d\d-\d\d-\d\d$", re.ASCII)

@@ -8,6 +8,7 @@ from flask import Flask, current_app
 from carbon_credit.api.standing import Standings
 from carbon_credit.identity.tokens import Tokens
 from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.limits import Limiter
 from carbon_credit.kernel.settings import Settings
 
 _NAME = "carbon-credit"
@@ -15,12 +16,13 @@ _NAME = "carbon-credit"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Settings, database, tokens and who may still act, of one application."""
+    """What one application was made of."""
 
     settings: Settings
     database: Database
     tokens: Tokens
     standings: Standings
+    limiter: Limiter
 
     def attach(self, app: Flask) -> None:
         """Make this the runtime of `app`."""

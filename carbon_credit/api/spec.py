@@ -27,7 +27,7 @@ from carbon_credit.api.operation import Operation
 from carbon_credit.api.schemas import Problem
 from carbon_credit.identity import errors as identity
 from carbon_credit.identity.scopes import SCOPES_BY_ROLE
-from carbon_credit.kernel.errors import Busy, CarbonError, error_classes
+from carbon_credit.kernel.errors import Busy, CarbonError, DatabaseUnavailable, error_classes
 from carbon_credit.kernel.idempotency import IdempotencyConflict
 from carbon_credit.kernel.paging import CursorInvalid
 
@@ -107,7 +107,7 @@ def errors_of(route: Route) -> dict[int, list[type[CarbonError]]]:
         possible.append(errors.RouteUnknown)
     possible += operation.raises
     if operation.uses_database:
-        possible.append(Busy)
+        possible += [Busy, DatabaseUnavailable]
     statuses: dict[int, list[type[CarbonError]]] = {}
     for error in dict.fromkeys(possible):
         status = oauth_status_of(error) if operation.oauth else status_of(error)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from carbon_credit.api.partners.oauth import ACCESS_TOKEN, CITIZEN_ID, TOKEN_EXCHANGE
+from carbon_credit.api.partners.oauth import ACCESS_TOKEN, CITIZEN_ID, TOKEN_EXCHANGE, TOKENS_A_MINUTE
 from carbon_credit.api.standing import STANDING_HOLDS
 from carbon_credit.identity.operations import revoke_credential, set_party_status
 from carbon_credit.kernel import clock
@@ -155,3 +155,16 @@ def test_an_expired_token_is_refused(town: Town, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(clock, "now", lambda: later)
     answer = town.get("partner", "/v1/programmes")
     assert (answer.status_code, answer.json["code"]) == (401, "token-expired")
+
+
+def test_guessing_is_slowed_down_without_shutting_others_out(town: Town) -> None:
+    client_id, _ = town.clients["partner"]
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": "guess"}
+    # A minute may end in between; two windows' worth and one is refused in any case.
+    answers = [ask(town, form) for _ in range(2 * TOKENS_A_MINUTE + 1)]
+    assert answers[0].status_code == 401
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json["code"] == "rate-limited"
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    other = {"grant_type": "client_credentials"}
+    assert ask(town, other, Authorization=basic(*town.clients["merchant"])).status_code == 200

@@ -11,17 +11,16 @@ from carbon_credit.api.fields import Day, Flag, Id, Instant, Whole, Word
 from carbon_credit.api.operation import Call, reads
 from carbon_credit.api.schemas import Answer, PageQuery, page_of
 from carbon_credit.catalogue.errors import MethodologyNotFound
-from carbon_credit.catalogue.queries import compiled_by_digest
 from carbon_credit.identity.scopes import CITIZEN
 from carbon_credit.kernel.paging import Page, cursor, cut, id_position
 from carbon_credit.ledger.accounts import CO2E, POINTS, AccountKey
 from carbon_credit.ledger.points import due_key
 from carbon_credit.ledger.queries import accounts_of, balances, lots, statement
 from carbon_credit.quantification.errors import ReductionNotFound
+from carbon_credit.quantification.explaining import explain
 from carbon_credit.quantification.queries import (
     ReductionRecord,
     citizen_totals,
-    reduction_by_id,
     reductions_of,
 )
 
@@ -121,6 +120,9 @@ class Explanation(Answer):
     """How a reduction was computed: every input, value, source and step."""
 
     reduction = fields.Nested(Reduction, required=True)
+    replayed = Flag(
+        required=True, metadata={"description": "Computing it again gives the same.", "example": True}
+    )
     text = fields.String(required=True, metadata={"example": "20,248 m × 46.8 g/km = 947,606 mg"})
     trace = fields.Dict(keys=fields.String(), required=True, metadata={"example": {"reduction_mg": 947606}})
 
@@ -205,16 +207,18 @@ def list_reductions(call: Call) -> Page[dict[str, Any]]:
 @reads(allowed=_READ, answer=Explanation, raises=(ReductionNotFound, MethodologyNotFound))
 def explain_reduction(call: Call, reduction_id: uuid.UUID) -> dict[str, Any]:
     """Explain one reduction: inputs, values with their sources, steps, rounding."""
-    record = reduction_by_id(
+    explained = explain(
         call.session,
         reduction_id=reduction_id,
         programme=call.caller.programme,
         citizen_id=call.caller.id,
     )
-    compiled = compiled_by_digest(call.session, digest=record.version_digest)
-    # It was credited, so the version was declared in force for that day, in rehearsal perhaps earlier.
-    trace = compiled.explain(record.inputs, on=record.business_day, earlier=True)
-    return {"reduction": _reduction(record), "text": trace.text(language()), "trace": trace.as_dict()}
+    return {
+        "reduction": _reduction(explained.reduction),
+        "replayed": explained.replayed,
+        "text": explained.text(language()),
+        "trace": explained.trace.as_dict(),
+    }
 
 
 def _reduction(record: ReductionRecord) -> dict[str, Any]:

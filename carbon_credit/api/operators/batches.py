@@ -2,8 +2,8 @@
 
 import tempfile
 import uuid
-from collections.abc import Iterator
-from typing import IO, Any
+from contextlib import ExitStack
+from typing import Any
 
 from flask import Response
 from marshmallow import fields
@@ -267,14 +267,17 @@ def register_batch(call: Call, batch_id: uuid.UUID) -> dict[str, Any]:
 def get_dossier(call: Call, batch_id: uuid.UUID) -> Response:
     """Download the dossier of a frozen batch. `carbon-credit dossier verify` checks it offline."""
     edition = call.query["edition"]
-    # Larger ones go to disk while they are made; the file closes when it was sent.
-    file = tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES)  # noqa: SIM115
-    export_dossier(
-        call.session, programme=call.caller.programme, batch_id=batch_id, edition=edition, target=file
-    )
+    with ExitStack() as on_failure:
+        # Larger ones go to disk while they are made.
+        file = on_failure.enter_context(tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES))
+        export_dossier(
+            call.session, programme=call.caller.programme, batch_id=batch_id, edition=edition, target=file
+        )
+        on_failure.pop_all()
     length = file.tell()
     file.seek(0)
-    response = Response(_sent(file), mimetype=ZIP, direct_passthrough=True)
+    response = Response(iter(lambda: file.read(_CHUNK_BYTES), b""), mimetype=ZIP, direct_passthrough=True)
+    response.call_on_close(file.close)
     response.content_length = length
     response.headers["Content-Disposition"] = f'attachment; filename="{batch_id}-{edition}.zip"'
     return response
@@ -289,9 +292,3 @@ def shown(record: BatchRecord) -> dict[str, Any]:
 
 def _actor(call: Call) -> dict[str, Any]:
     return {"programme": call.caller.programme, "actor": call.caller.key, "now": call.now}
-
-
-def _sent(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk

@@ -12,7 +12,7 @@ from flask import request
 from marshmallow import EXCLUDE, Schema, fields
 
 from carbon_credit.api.auth import ScopeMissing, caller_of
-from carbon_credit.api.errors import BodyMalformed
+from carbon_credit.api.errors import BodyMalformed, RateLimited
 from carbon_credit.api.fields import Text, Whole, Word
 from carbon_credit.api.operation import Call, reads
 from carbon_credit.api.schemas import Answer
@@ -33,6 +33,7 @@ TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  the name of a type
 CITIZEN_ID = "urn:carbon-credit:token-type:citizen-id"
 CITIZEN_TOKEN_TTL_S = 900
+TOKENS_A_MINUTE = 60  # of one client from one address; a token lasts an hour
 EXCHANGE_SCOPE = "citizens:token"
 
 
@@ -100,6 +101,7 @@ class TokenAnswer(Answer):
         GrantIncomplete,
         CitizenNotFound,
         TokenExpired,
+        RateLimited,
     ),
 )
 def issue_token(call: Call) -> dict[str, object]:
@@ -115,6 +117,7 @@ def issue_token(call: Call) -> dict[str, object]:
 
 def _for_client(call: Call) -> dict[str, object]:
     client_id, secret = _client_credentials(call.body)
+    _limit_guesses(call, client_id)
     client = authenticate_client(call.session, client_id=client_id, secret=secret, scopes=_scopes(call.body))
     ttl_s = call.runtime.settings.token_ttl_s
     token = call.runtime.tokens.issue(
@@ -127,6 +130,15 @@ def _for_client(call: Call) -> dict[str, object]:
         ttl_s=ttl_s,
     )
     return _answer(token, ttl_s, client.scopes)
+
+
+def _limit_guesses(call: Call, client_id: str) -> None:
+    # By address too, so that nobody can shut a client out from elsewhere.
+    verdict = call.runtime.limiter.hit(
+        f"token {request.remote_addr} {client_id}", limit=TOKENS_A_MINUTE, window_s=60, now=call.now
+    )
+    if not verdict.allowed:
+        raise RateLimited(retry_after_s=verdict.retry_after_s)
 
 
 def _for_citizen(call: Call) -> dict[str, object]:
