@@ -26,6 +26,8 @@ _FONT_FILE = Path(__file__).parent / "fonts" / "NotoSansSC-GB2312.ttf"
 _MISSING = "〓"  # the printer's mark for a sort that is not in the case
 _GREEN = colors.HexColor("#1F6B3A")
 _PALE = colors.HexColor("#EAF3EC")
+_LINE = colors.HexColor("#C9D6CC")
+_RED = colors.HexColor("#C0392B")
 _GREY = colors.HexColor("#777777")
 _MARGIN = 18 * mm
 _WIDTH = A4[0] - 2 * _MARGIN - 12  # the frame pads 6 points on either side
@@ -99,7 +101,7 @@ def write_pdf(
     for block in blocks:
         story.extend(_flow(block, styles))
 
-    class NumberedPages(Canvas):
+    class NumberedPages(Canvas):  # type: ignore[misc]  # the library has no types
         """Holds pages back until their number is known: "page 2 of 5" needs the 5."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,7 +110,7 @@ def write_pdf(
 
         def showPage(self) -> None:
             self._pages.append(dict(self.__dict__))
-            self._startPage()  # type: ignore[attr-defined]  # the stubs leave it out
+            self._startPage()
 
         def save(self) -> None:
             for page in self._pages:
@@ -136,12 +138,12 @@ def _font() -> str:
 
 @lru_cache(maxsize=1)
 def _known_characters() -> frozenset[int]:
-    return frozenset(pdfmetrics.getFont(_font()).face.charToGlyph)  # type: ignore[attr-defined]
+    return frozenset(pdfmetrics.getFont(_font()).face.charToGlyph)
 
 
 @lru_cache(maxsize=1)
 def _styles() -> dict[str, ParagraphStyle]:
-    body = ParagraphStyle("body", fontName=_font(), fontSize=9.5, leading=14.5, wordWrap="CJK", spaceAfter=4)
+    body = ParagraphStyle("body", fontName=_font(), fontSize=10, leading=15, wordWrap="CJK", spaceAfter=4)
     return {
         "body": body,
         "h0": ParagraphStyle("h0", body, fontSize=19, leading=26, textColor=_GREEN, spaceAfter=6),
@@ -150,8 +152,8 @@ def _styles() -> dict[str, ParagraphStyle]:
         ),
         "h2": ParagraphStyle("h2", body, fontSize=11, leading=16, spaceBefore=6, keepWithNext=1),
         "quiet": ParagraphStyle("quiet", body, fontSize=8, leading=12, textColor=_GREY),
-        "cell": ParagraphStyle("cell", body, fontSize=8.5, leading=12, spaceAfter=0),
-        "number": ParagraphStyle("number", body, fontSize=8.5, leading=12, spaceAfter=0, alignment=TA_RIGHT),
+        "cell": ParagraphStyle("cell", body, fontSize=8, leading=12, spaceAfter=0),
+        "number": ParagraphStyle("number", body, fontSize=8, leading=12, spaceAfter=0, alignment=TA_RIGHT),
     }
 
 
@@ -187,7 +189,7 @@ def _plain(text: str) -> str:
 def _grid(cells: list[list[Paragraph]], widths: Sequence[int], *, heading: bool) -> LongTable:
     look: list[tuple[Any, ...]] = [
         ("FONTNAME", (0, 0), (-1, -1), FONT),  # or an empty reference to Helvetica goes into the file
-        ("GRID", (0, 0), (-1, -1), 0.4, colors.HexColor("#C9D6CC")),
+        ("GRID", (0, 0), (-1, -1), 0.4, _LINE),  # float ok: points on paper
         ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
         ("TOPPADDING", (0, 0), (-1, -1), 2),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
@@ -206,14 +208,14 @@ def _image(picture: Picture) -> Image:
 def _decorate(canvas: Canvas, *, footer: str, watermark: str, count: int) -> None:
     canvas.saveState()
     if watermark:
-        canvas.setFillColor(colors.HexColor("#C0392B"), alpha=0.13)
+        canvas.setFillColor(_RED, alpha=0.13)  # float ok: transparency
         canvas.translate(A4[0] / 2, A4[1] / 2)
         canvas.rotate(48)
         canvas.setFont(FONT, 58)
         canvas.drawCentredString(0, 0, watermark)
         canvas.restoreState()
         canvas.saveState()
-    canvas.setFont(FONT, 7.5)
+    canvas.setFont(FONT, 7)
     canvas.setFillColor(_GREY)
     canvas.drawString(_MARGIN, 12 * mm, footer)
     number = canvas.getPageNumber()

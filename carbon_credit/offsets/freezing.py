@@ -2,7 +2,6 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,11 +13,10 @@ from carbon_credit.ledger import operations as ledger
 from carbon_credit.ledger.accounts import CO2E, AccountKey, account_id
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.queries import entries_by_reference
-from carbon_credit.offsets.dossier.leaves import leaf_of
 from carbon_credit.offsets.errors import BatchEmpty, BatchStale
-from carbon_credit.offsets.queries import BatchRecord, Item, items
+from carbon_credit.offsets.leaves import leaf_of, with_reductions
+from carbon_credit.offsets.queries import BatchRecord
 from carbon_credit.offsets.selection import REASONS, Criteria, Progress, mandates_by_id, unfit
-from carbon_credit.quantification.selection import Candidate, reductions_by_id
 from carbon_credit.verifier.leaf import leaf_hash
 from carbon_credit.verifier.merkle import RootBuilder
 
@@ -95,13 +93,6 @@ def issue(session: Session, *, batch: BatchRecord, now: datetime) -> None:
         reference=batch.id,
     )
     ledger.post(session, transfers=[transfer], now=now)
-
-
-def with_reductions(session: Session, batch_id: UUID) -> Iterator[list[tuple[Item, Candidate]]]:
-    """Items by position with their reductions, in portions."""
-    for portion in items(session, batch_id=batch_id):
-        found = reductions_by_id(session, ids=[item.reduction_id for item in portion])
-        yield [(item, found[item.reduction_id]) for item in portion]
 
 
 def _by_citizen(session: Session, batch: BatchRecord) -> Counter[UUID]:

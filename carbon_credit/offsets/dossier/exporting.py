@@ -10,10 +10,9 @@ from carbon_credit.catalogue import queries as catalogue
 from carbon_credit.offsets import queries, states
 from carbon_credit.offsets.dossier import rendering
 from carbon_credit.offsets.dossier.declarations import MandateTerms
-from carbon_credit.offsets.dossier.leaves import leaf_of
 from carbon_credit.offsets.dossier.signing import Signer, signer_of
 from carbon_credit.offsets.errors import NotFrozen, SaltDeleted
-from carbon_credit.offsets.freezing import with_reductions
+from carbon_credit.offsets.leaves import leaf_of, with_reductions
 from carbon_credit.offsets.queries import BatchRecord
 from carbon_credit.offsets.selection import Progress, mandates_by_id
 from carbon_credit.verifier.leaf import Leaf

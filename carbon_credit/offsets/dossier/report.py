@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from carbon_credit.documents.pdf import Block, Facts, Heading, Table, Text, write_pdf
+from carbon_credit.documents import qr
+from carbon_credit.documents.pdf import Block, Facts, Heading, Picture, Table, Text, write_pdf
 from carbon_credit.documents.xlsx import Column, Sheet, write_workbook
 from carbon_credit.methodology.definition import Methodology, Texts
 from carbon_credit.offsets.dossier.declarations import REHEARSAL, STATEMENTS
@@ -120,6 +121,11 @@ def _project(reported: Reported) -> list[Block]:
     project = reported.project
     return [
         Facts(_facts(reported)),
+        Picture(qr.png(f"batch={reported.batch.id} root={reported.batch.merkle_root}"), side_mm=26),
+        Text(
+            "扫码得批次号与默克尔根，可与文件核对。 The code holds batch and Merkle root, to compare.",
+            quiet=True,
+        ),
         Heading("一、项目边界 Project boundary"),
         Text(project.boundary_zh),
         Text(project.boundary_en),

@@ -1,13 +1,22 @@
 """From a batch item and its reduction to the leaf that is hashed and handed out."""
 
 import hmac
+from collections.abc import Iterator
 from uuid import UUID
 
 import orjson
+from sqlalchemy.orm import Session
 
-from carbon_credit.offsets.queries import Item
-from carbon_credit.quantification.selection import Candidate
+from carbon_credit.offsets.queries import Item, items
+from carbon_credit.quantification.selection import Candidate, reductions_by_id
 from carbon_credit.verifier.leaf import Leaf
+
+
+def with_reductions(session: Session, batch_id: UUID) -> Iterator[list[tuple[Item, Candidate]]]:
+    """Items by position with their reductions, in portions."""
+    for portion in items(session, batch_id=batch_id):
+        found = reductions_by_id(session, ids=[item.reduction_id for item in portion])
+        yield [(item, found[item.reduction_id]) for item in portion]
 
 
 def leaf_of(item: Item, reduction: Candidate, *, salt: bytes) -> Leaf:
