@@ -276,7 +276,7 @@ def get_dossier(call: Call, batch_id: uuid.UUID) -> Response:
         on_failure.pop_all()
     length = file.tell()
     file.seek(0)
-    response = Response(iter(lambda: file.read(_CHUNK_BYTES), b""), mimetype=ZIP, direct_passthrough=True)
+    response = Response(iter(lambda: file.read(_CHUNK_BYTES), b""), mimetype=ZIP)
     response.call_on_close(file.close)
     response.content_length = length
     response.headers["Content-Disposition"] = f'attachment; filename="{batch_id}-{edition}.zip"'
