@@ -6,8 +6,11 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     if name == "app":
         from carbon_credit.factory import create_app
+        from carbon_credit.kernel.process import settle
 
-        return create_app()
+        made = create_app()
+        settle()
+        return made
     if name == "celery_app":
         import os
 

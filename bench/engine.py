@@ -13,11 +13,10 @@ import yaml
 
 from bench.measure import Contender, Deed, Figure, Plan, python_peak_mib, race, single
 from carbon_credit.catalogue.library import Library, load_library
-from carbon_credit.kernel.settings import REPOSITORY
 from carbon_credit.methodology.engine import CompiledMethodology, Evaluation, compile_package
 
 SECTION = "Engine"
-ROOT = REPOSITORY / "methodologies"
+ROOT = Path(__file__).resolve().parents[1] / "methodologies"
 DAY = date(2023, 7, 31)
 AT_ONCE = 1000
 CHECKED = 2000
@@ -162,11 +161,11 @@ def _loading(plan: Plan) -> list[Figure]:
     files = [path.read_bytes() for path in sorted(ROOT.rglob("*.yaml"))]
 
     def load() -> tuple[Library, list[CompiledMethodology]]:
-        library = load_library(Path(ROOT))
+        library = load_library(ROOT)
         return library, [compile_package(one, check_dimensions=False) for one in library.packages.values()]
 
     def load_checked() -> None:
-        for one in load_library(Path(ROOT)).packages.values():
+        for one in load_library(ROOT).packages.values():
             compile_package(one, check_dimensions=True)
 
     contenders = [

@@ -10,7 +10,6 @@ from uuid import UUID
 from bench.databases import SIZES, as_stored, fresh_database, into_table
 from bench.measure import Contender, Deed, Figure, Plan, python_peak_mib, race, single
 from carbon_credit.catalogue.operations import seed
-from carbon_credit.catalogue.queries import programme_rules
 from carbon_credit.cli.enrolment import enrol_people
 from carbon_credit.identity.operations import create_party
 from carbon_credit.kernel.clock import now
@@ -24,9 +23,10 @@ PROGRAMME = "x-gd-sz"
 CHINA = timezone(timedelta(hours=8))
 FIRST_DAY_AGO = 380  # days; the programme takes events that are up to 400 days old
 A_DAY = 3  # events of each citizen; with at most so many metres no cap is reached
-MOST_METRES = 7000
-# Activity type, share in ten, mg per passenger-metre.
-MIX = (("metro.ride", 6, "46.8"), ("bus.ride", 2, "26.9"), ("bike.ride", 1, "46.8"), ("walk", 1, "46.8"))
+MOST_METRES = 20_000
+# A partner reports what its citizens have consented to: activity type, share in ten, mg per passenger-metre.
+MIX = (("metro.ride", 6, "46.8"), ("bus.ride", 3, "26.9"), ("bike.ride", 1, "46.8"))
+SCENES = ("metro", "bus", "bike")
 COLUMNS = [column.name for column in Base.metadata.tables["event"].columns]
 
 Payload = dict[str, Any]
@@ -64,7 +64,7 @@ class City:
                 programme=PROGRAMME,
                 partners=[self._partner],
                 links_of=[[("transit-card", link)] for link in self._links],
-                scenes=[s.code for s in programme_rules(session, programme=PROGRAMME).profile.scenes],
+                scenes=SCENES,
                 tier="measured",
                 without_mandate=0,
                 given_at=begin,

@@ -8,6 +8,7 @@ from functools import partial
 from bench import engine, events, ledger
 from bench.databases import KINDS
 from bench.measure import Figure, Plan, process_peak_mib, single
+from carbon_credit.kernel.process import settle
 
 Section = Callable[[Plan], list[Figure]]
 
@@ -28,5 +29,6 @@ def run_alone(name: str, section: Section, plan: Plan) -> list[Figure]:
 
 
 def _with_memory(name: str, section: Section, plan: Plan) -> list[Figure]:
+    settle()  # as the programs do
     figures = section(plan)
     return [*figures, single(name, "most memory of the process", "MiB", process_peak_mib())]

@@ -1,8 +1,8 @@
 """The rules of one programme, ready to be applied: profile, activity types, compiled methodologies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 from carbon_credit.catalogue.activities import ActivityType
 from carbon_credit.catalogue.profile import ProgrammeProfile
@@ -37,6 +37,15 @@ class Binding:
         return self.compiled.evaluate(inputs, on=on, earlier=self.earlier)
 
 
+@dataclass(frozen=True, slots=True)
+class _DayRules:
+    """What holds for one activity type on one day."""
+
+    binding: Binding | None
+    cap: Cap | None
+    points_rules: tuple[PointsRule, ...]
+
+
 @dataclass(frozen=True)
 class ProgrammeRules:
     """What a programme decides. `digest` covers the profile and the activity types."""
@@ -46,6 +55,7 @@ class ProgrammeRules:
     compiled: Mapping[tuple[str, str], CompiledMethodology]
     digest: str
     phase: str
+    _of_days: dict[tuple[str, date], _DayRules] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def code(self) -> str:
@@ -84,6 +94,39 @@ class ProgrammeRules:
 
     def governing(self, activity_type: str, day: date) -> Binding | None:
         """The version in force for this activity on `day`. In the shadow phase it is shown only."""
+        return self._on(activity_type, day).binding
+
+    def cap(self, activity_type: str, day: date) -> Cap | None:
+        """What one citizen's day may count at most, if anything limits it."""
+        return self._on(activity_type, day).cap
+
+    def points_rules(self, activity_type: str, day: date) -> tuple[PointsRule, ...]:
+        """The points rules that this activity feeds on `day`."""
+        return self._on(activity_type, day).points_rules
+
+    def points_rule(self, code: str) -> PointsRule:
+        """The points rule of that code. KeyError where the profile has none."""
+        for rule in self.profile.points_rules:
+            if rule.code == code:
+                return rule
+        raise KeyError(code)
+
+    def points_lot(self, day: date) -> date:
+        """The last day on which points earned on `day` can be spent: the lot that they go into."""
+        return self.profile.points_validity.expires_on(day) - timedelta(days=1)
+
+    def _on(self, activity_type: str, day: date) -> _DayRules:
+        # Asked several times for each event, and the same for all events of a day.
+        found = self._of_days.get((activity_type, day))
+        if found is None:
+            found = self._of_days[activity_type, day] = _DayRules(
+                binding=self._binding(activity_type, day),
+                cap=self.profile.cap(activity_type, day),
+                points_rules=self.profile.points_rules_for(activity_type, day),
+            )
+        return found
+
+    def _binding(self, activity_type: str, day: date) -> Binding | None:
         spec = self.profile.binding(activity_type, day)
         if spec is None:
             return None
@@ -96,25 +139,6 @@ class ProgrammeRules:
             compiled=self.compiled[spec.methodology, version],
         )
         return replace(binding, use="display") if self.phase == "shadow" else binding
-
-    def cap(self, activity_type: str, day: date) -> Cap | None:
-        """What one citizen's day may count at most, if anything limits it."""
-        return self.profile.cap(activity_type, day)
-
-    def points_rules(self, activity_type: str, day: date) -> tuple[PointsRule, ...]:
-        """The points rules that this activity feeds on `day`."""
-        return self.profile.points_rules_for(activity_type, day)
-
-    def points_rule(self, code: str) -> PointsRule:
-        """The points rule of that code. KeyError where the profile has none."""
-        for rule in self.profile.points_rules:
-            if rule.code == code:
-                return rule
-        raise KeyError(code)
-
-    def points_lot(self, day: date) -> date:
-        """The first day on which points earned on `day` can no longer be spent."""
-        return self.profile.points_validity.expires_on(day)
 
 
 def version_name(number: int) -> str:

@@ -17,6 +17,7 @@ from carbon_credit.cli.parties import party
 from carbon_credit.cli.periods import period
 from carbon_credit.cli.servers import openapi, serve, sweep, worker
 from carbon_credit.kernel.errors import CarbonError
+from carbon_credit.kernel.process import settle
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -47,6 +48,7 @@ for command in (
 
 def main() -> None:
     """The door. An error that the program knows is one sentence, not a traceback."""
+    settle()
     try:
         commands.main(standalone_mode=False)
     except CarbonError as error:

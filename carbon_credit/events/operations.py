@@ -7,6 +7,7 @@ from enum import Enum
 from typing import cast
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import Table, delete, select, update
 from sqlalchemy.orm import Session
 
@@ -23,8 +24,7 @@ _CLAIM_COLUMNS = tuple(column.name for column in _CLAIM.columns)
 _EVENT_COLUMNS = tuple(column.name for column in _EVENT.columns)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True, gc=False):
     """What a partner's event id is claimed for. `outcome`: credited, held or rejected."""
 
     claim_key: UUID
@@ -56,8 +56,7 @@ class Claimed:
     before: Claim | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(Struct, frozen=True, gc=False):
     """An event to be recorded. `quantities`: canonical JSON. `detail`: JSON to be deleted later."""
 
     id: UUID
@@ -165,25 +164,12 @@ def _locked(session: Session, keys: Collection[UUID]) -> dict[UUID, Claim]:
     if not keys:
         return {}
     statement = (
-        select(EventClaim)
-        .where(one_of(session, EventClaim.claim_key, keys))
-        .order_by(EventClaim.claim_key)
+        select(*(_CLAIM.c[name] for name in _CLAIM_COLUMNS if name != "claimed_at"))
+        .where(one_of(session, _CLAIM.c.claim_key, keys))
+        .order_by(_CLAIM.c.claim_key)
         .with_for_update()
-        .execution_options(populate_existing=True)
     )
-    return {
-        row.claim_key: Claim(
-            claim_key=row.claim_key,
-            partner_id=row.partner_id,
-            revision=row.revision,
-            content_digest=row.content_digest,
-            outcome=row.outcome,
-            reason=row.reason,
-            retryable=row.retryable,
-            event_id=row.event_id,
-        )
-        for row in session.scalars(statement)
-    }
+    return {row.claim_key: Claim(**row._mapping) for row in session.execute(statement)}
 
 
 def _standing(wanted: Claim, old: Claim) -> Standing:

@@ -199,9 +199,16 @@ def is_linked_by(session: Session, *, citizen_id: uuid.UUID, partner_id: uuid.UU
 
 
 def consents_of(
-    session: Session, *, citizen_ids: Collection[uuid.UUID], partner_id: uuid.UUID
+    session: Session,
+    *,
+    citizen_ids: Collection[uuid.UUID],
+    partner_id: uuid.UUID,
+    scenes: Collection[str] | None = None,
 ) -> dict[uuid.UUID, list[ConsentSpan]]:
-    """All consents to this partner, withdrawn ones too, by citizen and in the order given."""
+    """All consents to this partner (to these scenes), withdrawn ones too, by citizen in the order given."""
+    wanted = [one_of(session, Consent.citizen_id, citizen_ids), Consent.partner_id == partner_id]
+    if scenes is not None:
+        wanted.append(one_of(session, Consent.scene, scenes))
     rows = session.execute(
         select(
             Consent.citizen_id,
@@ -212,7 +219,7 @@ def consents_of(
             Consent.given_at,
             Consent.withdrawn_at,
         )
-        .where(one_of(session, Consent.citizen_id, citizen_ids), Consent.partner_id == partner_id)
+        .where(*wanted)
         .order_by(Consent.given_at, Consent.id)
     )
     spans: dict[uuid.UUID, list[ConsentSpan]] = {}

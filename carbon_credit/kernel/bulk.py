@@ -98,6 +98,8 @@ def one_of(
     session: Session, column: InstrumentedAttribute[Any] | ColumnElement[Any], values: Collection[Any]
 ) -> ColumnElement[bool]:
     """`column IN values`, as one parameter however many there are: an array, or JSON on SQLite."""
+    if len(values) == 1:  # one event is the most frequent batch
+        return column == literal(next(iter(values)), column.type)
     if is_postgresql(session):
         return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
     stored = _stored(column.type, session.get_bind().dialect)
@@ -107,19 +109,19 @@ def one_of(
 
 def lock_shared(session: Session, *names: str) -> None:
     """Hold each name until the transaction ends, together with others who share it."""
-    _advisory(session, func.pg_advisory_xact_lock_shared, names)
+    _advisory(session, "pg_advisory_xact_lock_shared", names)
 
 
 def lock_alone(session: Session, *names: str) -> None:
     """Hold each name until the transaction ends, alone."""
-    _advisory(session, func.pg_advisory_xact_lock, names)
+    _advisory(session, "pg_advisory_xact_lock", names)
 
 
-def _advisory(session: Session, function: Any, names: tuple[str, ...]) -> None:
-    # On SQLite a writer is alone anyway.
-    if is_postgresql(session):
-        for name in sorted(set(names)):
-            session.execute(select(function(func.hashtextextended(name, 0))))
+def _advisory(session: Session, function: str, names: tuple[str, ...]) -> None:
+    # In the order of the names, so that two transactions cannot deadlock. On SQLite a writer is alone anyway.
+    if names and is_postgresql(session):
+        statement = f"SELECT {function}(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS name"  # noqa: S608
+        session.connection().exec_driver_sql(statement, (sorted(set(names)),))
 
 
 def _type_name(table: Table, column: str) -> str:

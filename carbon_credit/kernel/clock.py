@@ -3,6 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 
 def now() -> datetime:
     """The present instant, in UTC, to the microsecond."""
@@ -25,5 +28,4 @@ def day_bounds(day: date, time_zone: str) -> tuple[datetime, datetime]:
 
 def microseconds(instant: datetime) -> int:
     """Whole microseconds since the epoch: the canonical form inside digests."""
-    whole = instant.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds
+    return (instant - _EPOCH) // _MICROSECOND

@@ -247,16 +247,16 @@ def post_points(
 ) -> None:
     """Grant, or take back, what the tallies of points rules say beyond what was granted before."""
     given, taken = [], []
-    for key in sorted(keys, key=lambda key: key.id):
+    for key in sorted(keys, key=tallies.id_of):
         tally = tallies[key]
         delta = rules.points_rule(key.scope.removeprefix("points:")).due(tally.amount) - tally.granted
         tally.add(granted=delta)
         if delta > 0:
             lot = rules.points_lot(key.business_day)
-            given.append(PointsGrant(key.citizen_id, delta, lot, key.id, now))
+            given.append(PointsGrant(key.citizen_id, delta, lot, tallies.id_of(key), now))
         elif delta < 0:
             lot = rules.points_lot(key.business_day)
-            taken.append(PointsTakeBack(key.citizen_id, -delta, key.id, now, lot))
+            taken.append(PointsTakeBack(key.citizen_id, -delta, tallies.id_of(key), now, lot))
     grants(session, items=given, programme=rules.code, now=now)
     take_backs(session, items=taken, programme=rules.code, now=now)
 

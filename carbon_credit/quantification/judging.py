@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from msgspec import Struct
+
 from carbon_credit.catalogue.activities import ActivityType, split, tier_of, validate
 from carbon_credit.catalogue.rules import Binding, ProgrammeRules
 from carbon_credit.events.errors import EventInvalid
@@ -35,8 +37,7 @@ class Facts:
     backfill: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Quantified:
+class Quantified(Struct, frozen=True):
     """A credited event: who, under which consent and mandate, how much before caps."""
 
     citizen_id: UUID
@@ -53,8 +54,7 @@ class Quantified:
     details: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """`quantified` where the event is credited, otherwise the refusal's `reason` code."""
 
     quantified: Quantified | None

@@ -98,12 +98,14 @@ def _facts(
     ids = {event.citizen.id for event in read if event.citizen.id}
     citizens = identity.citizens_by_id(session, programme=rules.code, ids=ids)
     everyone = {linked.citizen_id for linked in links.values()} | set(citizens)
+    known = {event.type for event in read} & rules.activities.keys()
+    scenes = {rules.activities[kind].scene for kind in known}
     return Facts(
         rules=rules,
         partner_active=partner.active,
         links=links,
         citizens=citizens,
-        consents=identity.consents_of(session, citizen_ids=everyone, partner_id=partner_id),
+        consents=identity.consents_of(session, citizen_ids=everyone, partner_id=partner_id, scenes=scenes),
         mandates=identity.mandates_of(session, citizen_ids=everyone),
         now=now,
         backfill=backfill,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
+
 from carbon_credit.events.incoming import IncomingEvent
 from carbon_credit.events.operations import Claim
 from carbon_credit.events.reasons import REASONS
@@ -27,8 +29,7 @@ class Present:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """`status`: credited | held | rejected | duplicate | stale | invalid | withdrawn.
 
     `co2e_mg` is what counts now, `points` what was granted with this event. On a duplicate or stale

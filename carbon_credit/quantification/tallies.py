@@ -7,6 +7,7 @@ from datetime import date
 from typing import cast
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
@@ -18,8 +19,7 @@ _COLUMNS = tuple(column.name for column in _TALLY.columns)
 _SUMS = ("events", "amount", "granted")
 
 
-@dataclass(frozen=True, slots=True)
-class TallyKey:
+class TallyKey(Struct, frozen=True, gc=False):
     """Whose day, and of what: `cap:<activity type>` or `points:<rule>`."""
 
     citizen_id: UUID
@@ -54,8 +54,8 @@ class Tallies:
 
     def __init__(self, session: Session, *, programme: str, keys: Iterable[TallyKey]) -> None:
         self._session = session
-        by_id = {key.id: key for key in keys}
-        self._ids = {key: row_id for row_id, key in by_id.items()}
+        self._ids = {key: key.id for key in set(keys)}
+        by_id = {row_id: key for key, row_id in self._ids.items()}
         ids = sorted(by_id)
         rows = [
             (
@@ -70,12 +70,14 @@ class Tallies:
             )
             for row_id in ids
         ]
-        insert_new(session, _TALLY, _COLUMNS, rows, "id")
-        self._rows: dict[UUID, Tally] = {}
-        if ids:
+        # A row that this transaction has inserted is locked by it, and holds zeros.
+        new = insert_new(session, _TALLY, _COLUMNS, rows, "id")
+        self._rows = {row_id: Tally(0, 0, 0, (0, 0, 0)) for row_id in new}
+        known = [row_id for row_id in ids if row_id not in new]
+        if known:
             locked = (
                 select(_TALLY.c.id, _TALLY.c.events, _TALLY.c.amount, _TALLY.c.granted)
-                .where(one_of(session, _TALLY.c.id, ids))
+                .where(one_of(session, _TALLY.c.id, known))
                 .order_by(_TALLY.c.id)
                 .with_for_update()
             )
@@ -84,6 +86,10 @@ class Tallies:
 
     def __getitem__(self, key: TallyKey) -> Tally:
         return self._rows[self._ids[key]]
+
+    def id_of(self, key: TallyKey) -> UUID:
+        """The id of the row, computed once."""
+        return self._ids[key]
 
     def write(self) -> None:
         """Store what has changed."""

@@ -2,7 +2,9 @@
 
 import os
 
+from carbon_credit.kernel.process import settle
 from carbon_credit.kernel.settings import read_settings
 from carbon_credit.tasks import create_celery
 
 app = create_celery(read_settings(os.environ))
+settle()

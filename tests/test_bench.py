@@ -1,0 +1,48 @@
+"""The benchmarks run, check what they time against an independent computation, and print every row."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TASKS = ("metro or bus ride", "household electricity", "metro trip, mean method")
+ENGINE = {f"{what}, {task}" for task in TASKS for what in ("evaluate", "explain", "Decimal by hand")} | {
+    "load the library",
+    "load the library, dimensions checked",
+    "parse the same YAML files, no more",
+    "Python memory to load the library",
+    "most memory of the process",
+}
+SIZES = ("1", "100", "1,000")
+
+
+def on_database(verb: str, table: str, ways: tuple[str, str, str]) -> set[str]:
+    rows = {f"{verb}, {size} at once" for size in SIZES} | {"most memory of the process"}
+    return rows | {f"bare {way} into {table}, {size} at once" for way, size in zip(ways, SIZES, strict=True)}
+
+
+@pytest.mark.long
+def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: str | None) -> None:
+    file = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "bench", "--quick", "--json", str(file)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stderr
+    expected = {"Engine": ENGINE}
+    kinds = {"SQLite": ("INSERT", "executemany", "executemany"), "PostgreSQL": ("INSERT", "COPY", "COPY")}
+    for kind, ways in kinds.items():
+        if kind == "PostgreSQL" and postgresql_template is None:
+            assert ran.stdout.count("skipped: no PostgreSQL server") == 2
+            continue
+        expected[f"Ledger on {kind}"] = on_database("post", "transfer", ways)
+        memory = {"Python memory of one batch of 1,000"}
+        expected[f"Event path on {kind}"] = on_database("credit", "event", ways) | memory
+    found: dict[str, set[str]] = {}
+    for figure in json.loads(file.read_text(encoding="utf-8"))["figures"]:
+        assert figure["median"] > 0
+        assert (figure["ratio"] is None) == (figure["beside"] is None)
+        assert figure["name"] in ran.stdout
+        found.setdefault(figure["section"], set()).add(figure["name"])
+    assert found == expected
