@@ -182,7 +182,8 @@ def test_below_zero_is_named_even_without_the_constraint(books: Books) -> None:
     with intruder(books) as session:
         session.execute(text(off if on_postgresql else "PRAGMA ignore_check_constraints = ON"))
         session.execute(text("UPDATE account SET debits_posted = 1000 WHERE kind = 'citizen.points'"))
-    books.database.engine.dispose()  # a new connection checks again
+    if not on_postgresql:
+        books.database.engine.dispose()  # a new connection checks again
     assert ("below-zero", "account", account(books, "citizen.points")) in named(books)
 
 
