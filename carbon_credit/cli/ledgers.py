@@ -15,15 +15,16 @@ def ledger() -> None:
 
 
 @ledger.command()
+@click.option("--recent", is_flag=True, help="Read transfers from the last opening balances on")
 @json_option
-def audit(as_json: bool) -> None:
+def audit(recent: bool, as_json: bool) -> None:
     """Prove the books: balances, zero sums, nothing below zero, every row's seal.
 
     Ends with status 1 and names the rows where a rule is broken.
     """
     here = open_installation()
     with progress("Auditing") as done, unit_of_work(here.database, read_only=True) as session:
-        report = audit_everything(session, progress=done)
+        report = audit_everything(session, full=not recent, progress=done)
     for finding in report.findings:
         stderr.print(f"[red]{finding.rule}[/] {finding.table} {finding.row}: {finding.detail}")
     if as_json:

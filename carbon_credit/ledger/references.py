@@ -1,7 +1,7 @@
 """What was posted for something, found by its reference: for subjects that audit themselves."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
@@ -25,3 +25,17 @@ def posted_by_reference(
         )
         found |= {reference: int(total) for reference, total in session.execute(statement)}
     return found
+
+
+def references_posted(session: Session, *, code: str, at_once: int) -> Iterator[list[uuid.UUID]]:
+    """What anything of `code` was posted for, each once, in portions of at most `at_once`."""
+    after: uuid.UUID | None = None
+    while True:
+        wanted = TRANSFER.c.reference.is_not(None) if after is None else TRANSFER.c.reference > after
+        statement = select(TRANSFER.c.reference).where(wanted, TRANSFER.c.code == code).distinct()
+        found = list(session.scalars(statement.order_by(TRANSFER.c.reference).limit(at_once)))
+        if found:
+            yield found
+        if len(found) < at_once:
+            return
+        after = found[-1]

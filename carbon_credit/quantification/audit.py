@@ -1,15 +1,15 @@
-"""Audit of reductions: every row's MAC, amounts within bounds, grams equal to what was posted."""
+"""Audit of reductions: every row's MAC, none gone, amounts within bounds, grams equal to what was posted."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.db import keys_of
-from carbon_credit.kernel.digest import row_mac, same
+from carbon_credit.events.audit import changed_rows
+from carbon_credit.events.queries import claim_keys_of
+from carbon_credit.kernel.bulk import one_of
 from carbon_credit.ledger.audit import Finding
-from carbon_credit.ledger.references import posted_by_reference
+from carbon_credit.ledger.references import posted_by_reference, references_posted
 from carbon_credit.quantification.models import Reduction, ReductionAdjustment
 from carbon_credit.quantification.recording import ADJUSTMENT, REDUCTION
 
@@ -18,19 +18,36 @@ _AT_ONCE = 5000
 
 def audit(session: Session, *, progress: Callable[[int], None]) -> list[Finding]:
     """Every finding, naming table and row. Memory stays flat: rows are read in portions."""
-    findings = [*_macs(session, REDUCTION, progress), *_macs(session, ADJUSTMENT, progress)]
-    return [*findings, *_sums(session)]
+    return [
+        *changed_rows(session, REDUCTION, progress),
+        *changed_rows(session, ADJUSTMENT, progress),
+        *_references(session),
+        *_sums(session),
+    ]
 
 
-def _macs(session: Session, table: Table, progress: Callable[[int], None]) -> Iterator[Finding]:
-    key = keys_of(session).mac
-    statement: Select[Any] = select(table).execution_options(yield_per=_AT_ONCE)
+def _references(session: Session) -> Iterator[Finding]:
+    """What foreign keys would say, were they affordable: what is named is there."""
+    statement = select(Reduction.id, Reduction.event_id).execution_options(yield_per=_AT_ONCE)
     for portion in session.execute(statement).partitions(_AT_ONCE):
+        known = claim_keys_of(session, event_ids=[row.event_id for row in portion])
         for row in portion:
-            *fields, mac = row
-            if not same(mac, row_mac(key, table.name, *fields)):
-                yield Finding("row-mac", table.name, str(row.id), "the row was changed after it was written")
-        progress(len(portion))
+            if row.event_id not in known:
+                yield Finding("event-exists", "reduction", str(row.id), f"its event {row.event_id} is gone")
+    orphans = (
+        select(ReductionAdjustment.id, ReductionAdjustment.reduction_id)
+        .outerjoin(Reduction, Reduction.id == ReductionAdjustment.reduction_id)
+        .where(Reduction.id.is_(None))
+    )
+    for row in session.execute(orphans):
+        detail = f"its reduction {row.reduction_id} is gone"
+        yield Finding("reduction-exists", "reduction_adjustment", str(row.id), detail)
+    for references in references_posted(session, code="reduction.credit", at_once=_AT_ONCE):
+        found = set(session.scalars(select(Reduction.id).where(one_of(session, Reduction.id, references))))
+        for reference in sorted(set(references) - found):
+            yield Finding(
+                "reduction-exists", "transfer", str(reference), "posted for a reduction that is gone"
+            )
 
 
 def _sums(session: Session) -> Iterator[Finding]:

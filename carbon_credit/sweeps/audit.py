@@ -1,4 +1,4 @@
-"""The whole audit in one place: the ledger, the reductions behind it, and the batches made of them."""
+"""The whole audit in one place: the ledger, the events and reductions behind it, the batches made of them."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from carbon_credit.events.audit import audit as audit_events
 from carbon_credit.ledger.audit import Finding
 from carbon_credit.ledger.audit import audit as audit_ledger
 from carbon_credit.offsets.audit import audit as audit_batches
@@ -28,8 +29,13 @@ class AuditReport:
         }
 
 
-def audit_everything(session: Session, *, progress: Callable[[int], None] | None = None) -> AuditReport:
-    """Run every audit over the same snapshot. `progress` is told how many rows were read."""
+def audit_everything(
+    session: Session, *, full: bool = True, progress: Callable[[int], None] | None = None
+) -> AuditReport:
+    """Run every audit over the same snapshot. `progress` is told how many rows were read.
+
+    Not `full`: transfers are read from the last opening balances on, which is much less in old ledgers.
+    """
     rows = 0
 
     def count(done: int) -> None:
@@ -45,7 +51,8 @@ def audit_everything(session: Session, *, progress: Callable[[int], None] | None
         looked_at[rule] = so_far
 
     findings = [
-        *audit_ledger(session, progress=count_rule),
+        *audit_ledger(session, full=full, progress=count_rule),
+        *audit_events(session, progress=count),
         *audit_reductions(session, progress=count),
         *audit_batches(session),
     ]

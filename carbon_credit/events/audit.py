@@ -1,0 +1,42 @@
+"""Audit of events: every row as it was written, and none that a claim names is gone."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from sqlalchemy import Select, Table, select
+from sqlalchemy.orm import Session
+
+from carbon_credit.events.models import Event, EventClaim
+from carbon_credit.kernel.db import keys_of
+from carbon_credit.kernel.digest import row_mac, same
+from carbon_credit.ledger.audit import Finding
+
+_EVENT = cast(Table, Event.__table__)
+_AT_ONCE = 5000
+
+
+def audit(session: Session, *, progress: Callable[[int], None]) -> list[Finding]:
+    """Every finding, naming table and row. `progress` is told how many rows were read."""
+    return [*changed_rows(session, _EVENT, progress), *_claims(session)]
+
+
+def changed_rows(session: Session, table: Table, progress: Callable[[int], None]) -> Iterator[Finding]:
+    """Rows of `table` that their own MAC, the last column, does not fit. Read in portions."""
+    key = keys_of(session).mac
+    statement: Select[Any] = select(table).execution_options(yield_per=_AT_ONCE)
+    for portion in session.execute(statement).partitions(_AT_ONCE):
+        for row in portion:
+            *fields, mac = row
+            if not same(mac, row_mac(key, table.name, *fields)):
+                yield Finding("row-mac", table.name, str(row.id), "the row was changed after it was written")
+        progress(len(portion))
+
+
+def _claims(session: Session) -> Iterator[Finding]:
+    statement = (
+        select(EventClaim.claim_key, EventClaim.event_id)
+        .outerjoin(Event, Event.id == EventClaim.event_id)
+        .where(EventClaim.event_id.is_not(None), Event.id.is_(None))
+    )
+    for row in session.execute(statement):
+        yield Finding("event-exists", "event_claim", str(row.claim_key), f"its event {row.event_id} is gone")

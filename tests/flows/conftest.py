@@ -1,0 +1,64 @@
+"""Words that every story needs: what the books hold, whether they hold, and a hand that cheats."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.settings import Settings
+from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.sweeps.audit import audit_everything
+from carbon_credit.tables import metadata
+
+
+@pytest.fixture(scope="module")
+def module_sqlite(
+    base_settings: Settings, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """One SQLite file for all tests of a file."""
+    path = tmp_path_factory.mktemp("kept") / "carbon-credit.db"
+    shutil.copyfile(sqlite_template, path)
+    database = Database(replace(base_settings, database_url=f"sqlite:///{path}"))
+    yield database
+    database.dispose()
+
+
+LEDGER = ("account", "transfer", "reduction", "reduction_adjustment", "event", "day_tally", "open_hold")
+
+
+def findings(database: Database) -> list[str]:
+    """What the whole audit says."""
+    with unit_of_work(database, read_only=True) as session:
+        return [
+            f"{one.rule} {one.table} {one.row}: {one.detail}" for one in audit_everything(session).findings
+        ]
+
+
+def rows(database: Database, *names: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of the named tables (default: of all), to be compared."""
+    with unit_of_work(database, read_only=True) as session:
+        return {
+            name: sorted((tuple(row) for row in session.execute(sa.select(metadata.tables[name]))), key=repr)
+            for name in names or sorted(metadata.tables)
+        }
+
+
+@contextmanager
+def cheating(database: Database) -> Iterator[Session]:
+    """A session in which no trigger fires; what is done in it is gone afterwards."""
+    with unit_of_work(database, read_only=True) as session:
+        if database.settings.embedded:
+            for (name,) in session.execute(
+                sa.text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            ).all():
+                session.execute(sa.text(f"DROP TRIGGER {name}"))
+        else:
+            session.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        yield session
