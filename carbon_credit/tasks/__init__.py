@@ -4,13 +4,18 @@ A task says only which sweep; the work itself is found in the database. Tasks ma
 lost without harm.
 """
 
+import logging
+
 from celery import Celery
 
 from carbon_credit.kernel import clock
 from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.errors import Busy
 from carbon_credit.kernel.settings import Settings
 from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.sweeps import SWEEPS, Sweep
+
+_log = logging.getLogger(__name__)
 
 MAX_BATCHES = 200  # then the next beat goes on: a task stays short
 
@@ -39,12 +44,18 @@ def create_celery(settings: Settings) -> Celery:
     )
     database: Database | None = None
 
-    @app.task(name="carbon_credit.sweep", autoretry_for=(OSError,), max_retries=3)
+    # Not shared: two applications in one process must not sweep each other's database.
+    @app.task(name="carbon_credit.sweep", shared=False)
     def sweep_task(*, name: str) -> int:
         nonlocal database
         # Opened in the worker process that runs the task: connections do not survive a fork.
         database = database or Database(settings)
-        return run_sweep(database, SWEEPS[name])
+        try:
+            return run_sweep(database, SWEEPS[name])
+        except Busy as error:
+            # What is due stays due: the next beat finds it.
+            _log.warning("sweep %s is put off: %s", name, error.code)
+            return 0
 
     return app
 

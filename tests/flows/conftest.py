@@ -3,9 +3,11 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -13,9 +15,11 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.settings import Settings
-from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.kernel.unit_of_work import transact, unit_of_work
+from carbon_credit.redemption import offers, operations
 from carbon_credit.sweeps.audit import audit_everything
 from carbon_credit.tables import metadata
+from tests.world import World
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +66,50 @@ def cheating(database: Database) -> Iterator[Session]:
         else:
             session.execute(sa.text("SET LOCAL session_replication_role = replica"))
         yield session
+
+
+@dataclass(frozen=True)
+class Held:
+    """A voucher that a citizen holds, and the merchant who takes it."""
+
+    code: str
+    merchant: UUID
+    expires_at: datetime
+
+    def consume(self, world: World) -> None:
+        """Use it."""
+        transact(
+            world.database,
+            lambda session: operations.consume(
+                session, merchant_id=self.merchant, text=self.code, now=world.now
+            ),
+        )
+
+
+def hold_a_voucher(world: World, *, points: int, ttl_s: int = 3600) -> Held:
+    """The first citizen gets a voucher of an offer made for it."""
+    now, programme = world.now, world.programme
+    merchant, operator = world.party("merchant", "Tea house"), world.party("operator", "Office")
+    terms = offers.OfferTerms(
+        title_zh="茶",
+        title_en="Tea",
+        points_price=points,
+        value_fen=100,
+        opens_at=now,
+        closes_at=now + timedelta(days=1),
+        voucher_ttl_s=ttl_s,
+    )
+
+    def deed(session: Session) -> Held:
+        offer_id = offers.propose_offer(
+            session, programme=programme, merchant_id=merchant, terms=terms, now=now
+        )
+        offers.add_stock(session, programme=programme, offer_id=offer_id, pieces=5, now=now)
+        offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id)
+        held = operations.reserve(
+            session, programme=programme, citizen_id=world.citizens[0], offer_id=offer_id, now=now
+        )
+        assert held.code
+        return Held(held.code, merchant, now + timedelta(seconds=ttl_s))
+
+    return transact(world.database, deed)

@@ -7,15 +7,13 @@ from typing import Any
 
 import jwt
 import pytest
-from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import Database
-from carbon_credit.kernel.unit_of_work import transact, unit_of_work
+from carbon_credit.kernel.unit_of_work import unit_of_work
 from carbon_credit.ledger.accounts import POINTS, AccountKey
 from carbon_credit.ledger.queries import balances
-from carbon_credit.redemption import offers, operations
 from tests.api.conftest import Town, build
-from tests.flows.conftest import LEDGER, findings, rows
+from tests.flows.conftest import LEDGER, findings, hold_a_voucher, rows
 from tests.world import World, metro
 
 
@@ -26,40 +24,11 @@ def owed(world: World) -> int:
         return -found[key].posted if key in found else 0
 
 
-def spend(world: World, points: int) -> None:
-    """All the points, on tea."""
-    now, programme = world.now, world.programme
-    merchant, operator = world.party("merchant", "Tea house"), world.party("operator", "Office")
-    terms = offers.OfferTerms(
-        title_zh="茶",
-        title_en="Tea",
-        points_price=points,
-        value_fen=100,
-        opens_at=now,
-        closes_at=now + timedelta(days=1),
-        voucher_ttl_s=3600,
-    )
-
-    def deed(session: Session) -> None:
-        offer_id = offers.propose_offer(
-            session, programme=programme, merchant_id=merchant, terms=terms, now=now
-        )
-        offers.add_stock(session, programme=programme, offer_id=offer_id, pieces=1, now=now)
-        offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id)
-        held = operations.reserve(
-            session, programme=programme, citizen_id=world.citizens[0], offer_id=offer_id, now=now
-        )
-        assert held.code
-        operations.consume(session, merchant_id=merchant, text=held.code, now=now)
-
-    transact(world.database, deed)
-
-
 def test_points_that_were_spent_become_a_debt_that_later_rides_pay(database: Database) -> None:
     world = World(database)
     world.credit(metro("M-1"), metro("M-2"))
     assert world.points() == 7, "776.88 g"
-    spend(world, 7)
+    hold_a_voucher(world, points=7).consume(world)
     world.withdraw("M-1")
     world.withdraw("M-2")
     assert (world.grams(), owed(world), world.points()) == (0, 7, -7)

@@ -14,11 +14,10 @@ from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.ledger.accounts import CO2E, AccountKey, account_id
 from carbon_credit.offsets import operations as batches
-from carbon_credit.redemption import offers, operations
 from carbon_credit.sweeps import SWEEPS
 from carbon_credit.sweeps.audit import audit_everything
 from carbon_credit.tables import metadata
-from tests.flows.conftest import cheating, findings
+from tests.flows.conftest import cheating, findings, hold_a_voucher
 from tests.world import World, metro
 
 SEALED = sorted(table.name for table in metadata.tables.values() if "mac" in table.columns)
@@ -43,40 +42,12 @@ def full_world(database: Database) -> World:
     rides = [metro(f"M-{n}", person=n % 2, at="2026-10-20T08:00:00+08:00") for n in range(6)]
     world.credit(*rides, backfill=True)
     world.withdraw("M-5")
-    _use_a_voucher(world)
+    hold_a_voucher(world, points=1).consume(world)
     later = world.now + timedelta(days=365)
     assert transact(database, lambda session: SWEEPS["seal"].batch(session, later, 1000)) > 0
     world.close_month(date(2026, 10, 1))
     _open_a_batch(world)
     return world
-
-
-def _use_a_voucher(world: World) -> None:
-    now, programme = world.now, world.programme
-    merchant, operator = world.party("merchant", "Tea house"), world.party("operator", "Office")
-    terms = offers.OfferTerms(
-        title_zh="茶",
-        title_en="Tea",
-        points_price=1,
-        value_fen=100,
-        opens_at=now,
-        closes_at=now + timedelta(days=1),
-        voucher_ttl_s=3600,
-    )
-
-    def deed(session: Session) -> None:
-        offer_id = offers.propose_offer(
-            session, programme=programme, merchant_id=merchant, terms=terms, now=now
-        )
-        offers.add_stock(session, programme=programme, offer_id=offer_id, pieces=5, now=now)
-        offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id)
-        held = operations.reserve(
-            session, programme=programme, citizen_id=world.citizens[0], offer_id=offer_id, now=now
-        )
-        assert held.code
-        operations.consume(session, merchant_id=merchant, text=held.code, now=now)
-
-    transact(world.database, deed)
 
 
 def _open_a_batch(world: World) -> None:
