@@ -20,8 +20,11 @@ _log = logging.getLogger(__name__)
 MAX_BATCHES = 200  # then the next beat goes on: a task stays short
 
 
-def create_celery(settings: Settings) -> Celery:
-    """The Celery application of this installation; without a broker, tasks run in process."""
+def create_celery(settings: Settings, *, database: Database | None = None) -> Celery:
+    """The Celery application of this installation; without a broker, tasks run in process.
+
+    `database`: what tasks work on that run in this process. A worker opens its own when it first needs it.
+    """
     app = Celery("carbon_credit", broker=settings.celery_broker_url or "memory://")
     app.conf.update(
         task_always_eager=settings.celery_broker_url is None,
@@ -42,7 +45,6 @@ def create_celery(settings: Settings) -> Celery:
             for sweep in SWEEPS.values()
         },
     )
-    database: Database | None = None
 
     # Not shared: two applications in one process must not sweep each other's database.
     @app.task(name="carbon_credit.sweep", shared=False)

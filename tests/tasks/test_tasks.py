@@ -33,7 +33,7 @@ def test_without_a_broker_a_task_runs_where_it_is_called(database: Database) -> 
     points = world.points()
     hold_a_voucher(world, points=5, ttl_s=3600)
     assert world.points() == points - 5
-    celery = create_celery(database.settings)
+    celery = create_celery(database.settings, database=database)
     sweep = celery.tasks["carbon_credit.sweep"]
     assert sweep.delay(name="redemptions").get() == 1
     assert sweep.delay(name="redemptions").get() == 0
@@ -51,7 +51,7 @@ def test_points_whose_last_day_is_over_expire_by_sweep(database: Database) -> No
         for lot in (now.date() - timedelta(days=2), now.date() + timedelta(days=2)):
             items = [PointsGrant(person, 10, lot, None, now) for person in people]
             grants(session, programme=world.programme, items=items, now=now)
-    celery = create_celery(database.settings)
+    celery = create_celery(database.settings, database=database)
     assert celery.tasks["carbon_credit.sweep"].delay(name="lots").get() == 3
     assert run_sweep(database, SWEEPS["lots"]) == 0
     assert findings(database) == []
@@ -103,6 +103,7 @@ def test_a_sweep_without_a_database_is_put_off(
     base_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     nowhere = "postgresql+psycopg://nobody@127.0.0.1:9/none?connect_timeout=2"
-    celery = create_celery(replace(base_settings, database_url=nowhere))
+    settings = replace(base_settings, database_url=nowhere)
+    celery = create_celery(settings, database=Database(settings))
     assert celery.tasks["carbon_credit.sweep"].delay(name="seal").get() == 0
     assert "sweep seal is put off: database-unavailable" in caplog.text
