@@ -20,8 +20,14 @@ from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.settings import Settings
 from carbon_credit.kernel.unit_of_work import unit_of_work
 from carbon_credit.ledger.audit import audit
-from tests.api.conftest import HOME, Town
-from tests.api.test_story import approved_offer, grant_points, meter_reading
+from tests.api.conftest import HOME, Town, build
+from tests.api.test_story import (
+    approved_offer,
+    close_last_month,
+    grant_points,
+    meter_reading,
+    registered_batch,
+)
 
 load_all_checks()
 MODES = {"right": GenerationMode.POSITIVE, "wrong": GenerationMode.NEGATIVE}
@@ -54,7 +60,11 @@ class Fuzzed:
 
 def _known(town: Town) -> dict[str, list[str]]:
     grant_points(town, 10_000)
-    events = town.post("partner", "/v1/events/batch", [meter_reading(town, n, 50_000) for n in range(3)])
+    readings = [meter_reading(town, number, 2_000_000) for number in range(3)]
+    events = town.post("partner", "/v1/events/batch", readings)
+    close_last_month(town)
+    batch_id = registered_batch(town)
+    batch = town.get("operator", f"/v1/batches/{batch_id}").json
     offer_id = approved_offer(town, pieces=1000)
     redemption = town.post("citizen", "/v1/redemptions", {"offer_id": offer_id}).json
     return {
@@ -69,6 +79,9 @@ def _known(town: Town) -> dict[str, list[str]]:
         "methodology_id": ["sz-public-transit"],
         "version": ["v1"],
         "merchant_id": [str(town.parties["merchant"])],
+        "batch_id": [batch_id],
+        "project_id": [batch["project_id"]],
+        "serial": [batch["serials"][0]["first"]],
     }
 
 
@@ -85,6 +98,14 @@ def fuzzed(
     with unit_of_work(database) as session:
         assert audit(session) == []
     database.dispose()
+
+
+@pytest.fixture(scope="module")
+def fuzzed_server(module_postgresql: Database) -> Iterator[Fuzzed]:
+    """The same on PostgreSQL, which is stricter about texts and numbers."""
+    yield Fuzzed(build(module_postgresql))
+    with unit_of_work(module_postgresql) as session:
+        assert audit(session) == []
 
 
 def fuzz(fuzzed: Fuzzed, name: str, mode: str, examples: int) -> None:
@@ -132,11 +153,11 @@ def test_wrong_requests_a_few(fuzzed: Fuzzed, name: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
-def test_right_requests(fuzzed: Fuzzed, name: str) -> None:
-    fuzz(fuzzed, name, "right", examples=120)
+def test_right_requests(fuzzed_server: Fuzzed, name: str) -> None:
+    fuzz(fuzzed_server, name, "right", examples=120)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", WITH_INPUT)
-def test_wrong_requests(fuzzed: Fuzzed, name: str) -> None:
-    fuzz(fuzzed, name, "wrong", examples=120)
+def test_wrong_requests(fuzzed_server: Fuzzed, name: str) -> None:
+    fuzz(fuzzed_server, name, "wrong", examples=120)

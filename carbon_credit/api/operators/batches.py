@@ -2,8 +2,9 @@
 
 import tempfile
 import uuid
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import IO, Any
 
 from flask import Response
 from marshmallow import fields
@@ -276,8 +277,8 @@ def get_dossier(call: Call, batch_id: uuid.UUID) -> Response:
         on_failure.pop_all()
     length = file.tell()
     file.seek(0)
-    response = Response(iter(lambda: file.read(_CHUNK_BYTES), b""), mimetype=ZIP)
-    response.call_on_close(file.close)
+    response = Response(_sent(file), mimetype=ZIP)
+    response.call_on_close(file.close)  # also where nobody reads it to the end
     response.content_length = length
     response.headers["Content-Disposition"] = f'attachment; filename="{batch_id}-{edition}.zip"'
     return response
@@ -288,6 +289,12 @@ def shown(record: BatchRecord) -> dict[str, Any]:
     members = {name: getattr(record, name) for name in BatchRecord.__dataclass_fields__}
     exclusions = [{"reason": one.reason, "reductions": one.count, "mg": one.mg} for one in record.exclusions]
     return {**members, "exclusions": exclusions}
+
+
+def _sent(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def _actor(call: Call) -> dict[str, Any]:
