@@ -3,7 +3,7 @@
 import sys
 
 import click
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from carbon_credit import __version__
 from carbon_credit.cli.batches import batch, serials
@@ -54,8 +54,10 @@ def main() -> None:
     except CarbonError as error:
         click.secho(f"{error.code}: {error.message('en')}", fg="red", err=True)
         sys.exit(2)
-    except (OperationalError, OSError) as error:
-        # Not reachable, not writable, disk full: the sentence of whoever refused, without its statement.
+    except (DatabaseError, OSError) as error:
+        if isinstance(error, DatabaseError) and type(error) not in (DatabaseError, OperationalError):
+            raise  # a statement that was wrong is a mistake of ours
+        # Not a database, not writable, disk full: the sentence of whoever refused, without its statement.
         told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         click.secho(f"{type(error).__name__}: {told}", fg="red", err=True)
         sys.exit(2)

@@ -1,10 +1,14 @@
 """`party add`: partners, merchants, operators, verifiers and their credentials."""
 
-import click
+from datetime import datetime
 
+import click
+from sqlalchemy.orm import Session
+
+from carbon_credit.catalogue.queries import programme_rules
 from carbon_credit.cli.context import emit, json_option, open_installation, programme_option, stderr
-from carbon_credit.identity.operations import create_party, issue_credential
-from carbon_credit.identity.queries import party_named
+from carbon_credit.identity.operations import NewCredential, create_party, issue_credential
+from carbon_credit.identity.queries import PartyRecord, party_named
 from carbon_credit.identity.scopes import PARTY_ROLES
 
 
@@ -22,7 +26,8 @@ def add(programme: str, role: str, name: str, as_json: bool) -> None:
     """Register a party (if it is new) and issue a credential for it. The secret is shown once."""
     here = open_installation()
 
-    def deed(session, now):  # type: ignore[no-untyped-def]
+    def deed(session: Session, now: datetime) -> tuple[PartyRecord, NewCredential]:
+        programme_rules(session, programme=programme)  # there is such a programme
         found = party_named(session, programme=programme, role=role, name=name) or create_party(
             session, programme=programme, role=role, name=name, now=now
         )
