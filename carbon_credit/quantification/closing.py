@@ -130,7 +130,7 @@ def _capped_citizens(session: Session, programme: str, day: date) -> Iterator[tu
             DayTally.programme == programme,
             DayTally.business_day == day,
             DayTally.scope.like("cap:%"),
-            DayTally.amount != DayTally.granted,
+            DayTally.capped > 0,
         )
         .order_by(DayTally.scope, DayTally.citizen_id)
     )

@@ -89,7 +89,7 @@ class Credit:
                 cap, gross_mg=quantified.gross_mg, events_before=tally.events, mg_before=tally.granted
             )
             counted, cap_code = allowed.mg, allowed.cap_code
-            tally.add(events=1, amount=quantified.gross_mg, granted=counted)
+            tally.add(events=1, capped=cap_code is not None, amount=quantified.gross_mg, granted=counted)
             for rule in self._rules.points_rules(one.event.type, day):
                 basis = basis_of(rule, counted, cap_code, quantified.quantities)
                 row = tallies[points_key(quantified.citizen_id, day, rule)]

@@ -98,7 +98,8 @@ class DayTally(Base):
     """Running sums of one citizen's business day, under the row lock that caps and points need.
 
     `scope` is `cap:<activity type>` (amount: gross mg, granted: credited mg) or `points:<rule>`
-    (amount: the rule's basis, granted: points). `id` is the digest of citizen, day and scope.
+    (amount: the rule's basis, granted: points). `capped` counts the events that a cap has touched: where
+    there were none, closing has nothing to settle. `id` is the digest of citizen, day and scope.
     """
 
     __tablename__ = "day_tally"
@@ -110,6 +111,7 @@ class DayTally(Base):
     business_day: Mapped[date]
     scope: Mapped[str] = mapped_column(String(48))
     events: Mapped[int]
+    capped: Mapped[int]
     amount: Mapped[int] = mapped_column(BigInteger)
     granted: Mapped[int] = mapped_column(BigInteger)
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.methodology.definition import Grade
+from carbon_credit.quantification.caps import CAP_EVENTS, CAP_MG
 from carbon_credit.quantification.errors import ReductionNotFound
 from carbon_credit.quantification.models import Period, Reduction, ReductionAdjustment, ReductionEnd
 from carbon_credit.quantification.outcomes import Present
@@ -217,10 +218,21 @@ def _standings(session: Session, *wanted: ColumnElement[bool]) -> list[Standing]
             use=row.Reduction.use,
             gross_mg=row.Reduction.gross_mg,
             net_mg=row.Reduction.credited_mg + int(row.delta_mg),
-            cap_code=row.Reduction.cap_code,
+            cap_code=_cap_now(row),
         )
         for row in rows
     ]
+
+
+def _cap_now(row: Row[*tuple[Any, ...]]) -> str | None:
+    """The cap that takes something of the reduction now: closing may have moved it to another event."""
+    reduction: Reduction = row.Reduction
+    net_mg = reduction.credited_mg + int(row.delta_mg)
+    if row.delta_mg == 0 or row.ended:
+        return reduction.cap_code
+    if net_mg == reduction.gross_mg:
+        return None
+    return reduction.cap_code or (CAP_EVENTS if net_mg == 0 else CAP_MG)
 
 
 def _present(row: Row[*tuple[Any, ...]]) -> Present:
@@ -235,7 +247,7 @@ def _present(row: Row[*tuple[Any, ...]]) -> Present:
         use=reduction.use,
         grade=reduction.grade,
         sandbox=Grade(reduction.grade).is_sandbox,
-        cap_code=reduction.cap_code,
+        cap_code=_cap_now(row),
         methodology=f"{reduction.methodology_id}/{reduction.methodology_version}",
         digest=reduction.version_digest,
     )
@@ -264,7 +276,7 @@ def _record(row: Row[*tuple[Any, ...]], closed: Sequence[date]) -> ReductionReco
         gross_mg=reduction.gross_mg,
         credited_mg=reduction.credited_mg,
         net_mg=reduction.credited_mg + int(row.delta_mg),
-        cap_code=reduction.cap_code,
+        cap_code=_cap_now(row),
         ended=row.ended,
         final=reduction.accounting_day.replace(day=1) in closed,
         consent_id=reduction.consent_id,

@@ -16,7 +16,7 @@ from carbon_credit.quantification.models import DayTally
 
 _TALLY = cast(Table, DayTally.__table__)
 _COLUMNS = tuple(column.name for column in _TALLY.columns)
-_SUMS = ("events", "amount", "granted")
+_SUMS = ("events", "capped", "amount", "granted")
 
 
 class TallyKey(Struct, frozen=True, gc=False):
@@ -38,13 +38,15 @@ class Tally:
     """Present sums, and as they were when the row was locked."""
 
     events: int
+    capped: int
     amount: int
     granted: int
-    before: tuple[int, int, int]
+    before: tuple[int, int, int, int]
 
-    def add(self, *, events: int = 0, amount: int = 0, granted: int = 0) -> None:
+    def add(self, *, events: int = 0, capped: int = 0, amount: int = 0, granted: int = 0) -> None:
         """Count something in."""
         self.events += events
+        self.capped += capped
         self.amount += amount
         self.granted += granted
 
@@ -67,22 +69,24 @@ class Tallies:
                 0,
                 0,
                 0,
+                0,
             )
             for row_id in ids
         ]
         # A row that this transaction has inserted is locked by it, and holds zeros.
         new = insert_new(session, _TALLY, _COLUMNS, rows, "id")
-        self._rows = {row_id: Tally(0, 0, 0, (0, 0, 0)) for row_id in new}
+        self._rows = {row_id: Tally(0, 0, 0, 0, (0, 0, 0, 0)) for row_id in new}
         known = [row_id for row_id in ids if row_id not in new]
         if known:
             locked = (
-                select(_TALLY.c.id, _TALLY.c.events, _TALLY.c.amount, _TALLY.c.granted)
+                select(_TALLY.c.id, *(_TALLY.c[name] for name in _SUMS))
                 .where(one_of(session, _TALLY.c.id, known))
                 .order_by(_TALLY.c.id)
                 .with_for_update()
             )
-            for row_id, events, amount, granted in session.execute(locked):
-                self._rows[row_id] = Tally(events, amount, granted, (events, amount, granted))
+            for row_id, events, capped, amount, granted in session.execute(locked):
+                sums = (events, capped, amount, granted)
+                self._rows[row_id] = Tally(events, capped, amount, granted, sums)
 
     def __getitem__(self, key: TallyKey) -> Tally:
         return self._rows[self._ids[key]]
@@ -95,9 +99,8 @@ class Tallies:
         """Store what has changed."""
         changes = []
         for row_id, tally in sorted(self._rows.items()):
-            events, amount, granted = tally.before
-            change = (tally.events - events, tally.amount - amount, tally.granted - granted)
-            if any(change):
-                changes.append((row_id, *change))
-                tally.before = (tally.events, tally.amount, tally.granted)
+            sums = (tally.events, tally.capped, tally.amount, tally.granted)
+            if sums != tally.before:
+                changes.append((row_id, *(new - old for new, old in zip(sums, tally.before, strict=True))))
+                tally.before = sums
         add_to_rows(self._session, _TALLY, "id", _SUMS, changes)

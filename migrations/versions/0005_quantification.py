@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("business_day", sa.Date, nullable=False),
         sa.Column("scope", sa.String(48), nullable=False),
         sa.Column("events", sa.Integer, nullable=False),
+        sa.Column("capped", sa.Integer, nullable=False),
         sa.Column("amount", sa.BigInteger, nullable=False),
         sa.Column("granted", sa.BigInteger, nullable=False),
     )

@@ -56,6 +56,14 @@ def test_every_order_and_every_batching_ends_the_same(database: Database) -> Non
     assert {world.grams(person) for person in range(PEOPLE)} == {EXPECTED_MG}
     day_points = [40_000 * 468 // 10 // 100_000, (EXPECTED_M - 40_000) * 468 // 10 // 100_000]
     assert {world.points(person) for person in range(PEOPLE)} == {sum(day_points)}
+    for person in range(PEOPLE):
+        first, *_, last = world.credit(*rides_around_midnight(person)[1:])
+        assert (first.status, first.cap_code, last.cap_code, last.co2e_mg) == (
+            "duplicate",
+            None,
+            "cap-events",
+            0,
+        )
     with unit_of_work(database, read_only=True) as session:
         assert audit_ledger(session) == []
         assert audit_reductions(session, progress=lambda _: None) == []
