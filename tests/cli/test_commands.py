@@ -105,6 +105,50 @@ def test_an_audit_is_one_line_and_its_status(run: Run, embedded: Database) -> No
 
 def test_sweeps_say_how_much_they_did(run: Run) -> None:
     assert run("sweep", "--json").json == dict.fromkeys(SWEEPS, 0)
+    assert run("sweep", "seal", "--json").json == {"seal": 0}
+
+
+def test_a_worker_needs_a_broker(run: Run) -> None:
+    run("worker").refused("CELERY_BROKER_URL")
+
+
+def test_failures_are_one_sentence(run: Run, tmp_path: Path) -> None:
+    run("sweep", DATABASE_URL="postgresql://nobody@127.0.0.1:9/none").refused("database-unavailable")
+    run("sweep", DATABASE_URL="mysql://x").refused("DATABASE_URL")
+    run("sweep", CARBON_CREDIT_ENV="production").refused("MAC_KEY")
+    run("sweep", CARBON_CREDIT_ENV="staging").refused("CARBON_CREDIT_ENV")
+    run("quantify", "--programme", "gd-sz", "/no/such/file").refused("/no/such/file")
+    run("methodology", "test", METHODOLOGIES_DIR=str(tmp_path / "nothing")).refused("data-file-missing")
+    (tmp_path / "file").write_text("x")
+    run("sweep", CARBON_CREDIT_VAR=str(tmp_path / "file")).refused("file")
+    (tmp_path / "var" / "carbon-credit.db").write_bytes(b"no database" * 100)
+    run("sweep").refused("database")
+
+
+def test_an_interrupted_command_says_what_stays(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("carbon_credit.cli.servers.run_sweep", interrupted)
+    told = run("sweep")
+    assert told.status == 130
+    assert "What was committed stays" in told.err
+
+
+def test_an_import_asks_for_what_it_needs(run: Run, tmp_path: Path) -> None:
+    swipes, network = tmp_path / "swipes.csv", tmp_path / "network.csv"
+    swipes.write_text("card_no\n")
+    network.write_text("nothing\n")
+    base = (
+        "import",
+        "--programme",
+        "x-gd-sz",
+        "--partner",
+        "Metro",
+        "--adapter",
+        "shenzhen-card",
+        str(swipes),
+    )
     run(*base).refused("--network")
     told = run(*base, "--network", str(network))
     assert (told.status, told.out) == (2, ""), told
