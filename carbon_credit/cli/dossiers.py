@@ -55,18 +55,21 @@ def export_dossier(
     """Write one edition into `folder`; whole or not at all."""
     path = folder / f"{programme}-{batch_id}-{edition}.zip"
     draft = path.with_suffix(".part")
-    with (
-        progress(f"Exporting the {edition} edition") as done,
-        unit_of_work(here.database, read_only=True) as session,
-        draft.open("w+b") as out,
-    ):
-        exporting.export_dossier(
-            session,
-            programme=programme,
-            batch_id=batch_id,
-            edition=edition,
-            target=out,
-            progress=done,
-        )
-    draft.rename(path)
+    try:
+        with (
+            progress(f"Exporting the {edition} edition") as done,
+            unit_of_work(here.database, read_only=True) as session,
+            draft.open("w+b") as out,
+        ):
+            exporting.export_dossier(
+                session,
+                programme=programme,
+                batch_id=batch_id,
+                edition=edition,
+                target=out,
+                progress=done,
+            )
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
     return path
