@@ -31,12 +31,16 @@ def open_database(settings: Settings) -> Database:
     not the one in the folder.
     """
     database = Database(settings)
-    if settings.embedded:
-        schema.upgrade(database)
-    else:
-        schema.require_head(database)
-    now = clock.now()
-    transact(database, lambda session: seed(session, root=settings.methodologies_dir, now=now))
+    try:
+        if settings.embedded:
+            schema.upgrade(database)
+        else:
+            schema.require_head(database)
+        now = clock.now()
+        transact(database, lambda session: seed(session, root=settings.methodologies_dir, now=now))
+    except BaseException:
+        database.dispose()
+        raise
     return database
 
 

@@ -154,10 +154,10 @@ def test_wrong_requests_a_few(fuzzed: Fuzzed, name: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_right_requests(fuzzed_server: Fuzzed, name: str) -> None:
-    fuzz(fuzzed_server, name, "right", examples=120)
+    fuzz(fuzzed_server, name, "right", examples=int(os.environ.get("FUZZ_EXAMPLES", "120")))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", WITH_INPUT)
 def test_wrong_requests(fuzzed_server: Fuzzed, name: str) -> None:
-    fuzz(fuzzed_server, name, "wrong", examples=120)
+    fuzz(fuzzed_server, name, "wrong", examples=int(os.environ.get("FUZZ_EXAMPLES", "120")))
