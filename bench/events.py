@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from bench.databases import SIZES, as_stored, fresh_database, into_table
+from bench.databases import SIZES, analyze, as_stored, fresh_database, into_table
 from bench.measure import Contender, Deed, Figure, Plan, python_peak_mib, race, single
 from carbon_credit.catalogue.operations import seed
 from carbon_credit.cli.enrolment import enrol_people
@@ -37,6 +37,9 @@ def measure(kind: str, plan: Plan) -> list[Figure]:
     section = f"Event path on {kind}"
     with fresh_database(kind) as database:
         city = City(database, plan.people)
+        for _ in range(plan.history // 500):
+            city.deed(500)()()
+        analyze(database)
         figures = []
         for size in SIZES:
             contender = Contender(f"credit, {size:,} at once", "events/s", size, city.deed(size))

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from bench.databases import SIZES, as_stored, fresh_database, into_table
+from bench.databases import SIZES, analyze, as_stored, fresh_database, into_table
 from bench.measure import Contender, Deed, Figure, Plan, race
 from carbon_credit.catalogue.operations import seed
 from carbon_credit.kernel.clock import now
@@ -25,6 +25,9 @@ def measure(kind: str, plan: Plan) -> list[Figure]:
     section = f"Ledger on {kind}"
     with fresh_database(kind) as database:
         bench = _Bench(database, plan.people)
+        for _ in range(plan.history // 500):
+            bench.deed(500)()()
+        analyze(database)
         figures = []
         for size in SIZES:
             contender = Contender(f"post, {size:,} at once", "transfers/s", size, bench.deed(size))

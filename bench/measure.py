@@ -15,15 +15,19 @@ Deed: TypeAlias = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to measure: `rounds` of `seconds` for each contender, with `people` in the database."""
+    """How long to measure: `rounds` of `seconds` for each contender.
+
+    The database holds `people`, and `history` events or transfers before the first round.
+    """
 
     rounds: int
     seconds: float
     people: int
+    history: int
 
 
-FULL = Plan(rounds=5, seconds=0.8, people=2000)
-QUICK = Plan(rounds=1, seconds=0.02, people=100)
+FULL = Plan(rounds=5, seconds=0.8, people=2000, history=20_000)
+QUICK = Plan(rounds=1, seconds=0.02, people=100, history=500)
 
 
 @dataclass(frozen=True, slots=True)

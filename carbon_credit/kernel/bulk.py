@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Dialect, Table, any_, func, literal, select
+from sqlalchemy import ColumnElement, Dialect, Table, any_, bindparam, literal, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
@@ -104,7 +104,8 @@ def one_of(
         return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
     stored = _stored(column.type, session.get_bind().dialect)
     listed = orjson.dumps([stored(value) for value in values] if stored else list(values)).decode()
-    return column.in_(select(func.json_each(listed).table_valued("value").c.value))
+    values_of = text("SELECT value FROM json_each(:listed)")
+    return column.in_(values_of.bindparams(bindparam("listed", listed, unique=True)))
 
 
 def lock_shared(session: Session, *names: str) -> None:
