@@ -46,7 +46,8 @@ def open_database(settings: Settings) -> Database:
 
 def application(settings: Settings, database: Database) -> Flask:
     """The application on a database that is known to be at the newest migration."""
-    keys = TokenKeys(settings.keys.token_private_pem)
+    former = settings.keys.token_previous_public_pem
+    keys = TokenKeys(settings.keys.token_private_pem, [former] if former else [])
     tokens = Tokens(keys, issuer=settings.token_issuer, audience=settings.token_audience)
     app = Flask("carbon_credit", static_folder=None)
     runtime = Runtime(

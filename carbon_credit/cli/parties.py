@@ -1,4 +1,4 @@
-"""`party add`: partners, merchants, operators, verifiers and their credentials."""
+"""`party add`, `party revoke`: partners, merchants, operators, verifiers and their credentials."""
 
 from datetime import datetime
 
@@ -7,7 +7,12 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import programme_rules
 from carbon_credit.cli.context import emit, json_option, open_installation, programme_option, stderr
-from carbon_credit.identity.operations import NewCredential, create_party, issue_credential
+from carbon_credit.identity.operations import (
+    NewCredential,
+    create_party,
+    issue_credential,
+    revoke_credential,
+)
 from carbon_credit.identity.queries import PartyRecord, party_named
 from carbon_credit.identity.scopes import PARTY_ROLES
 
@@ -49,3 +54,12 @@ def add(programme: str, role: str, name: str, as_json: bool) -> None:
     for key in ("party", "client_id", "client_secret"):
         stderr.print(f"  {key:14} {told[key]}")
     stderr.print("Keep the secret: it is not stored and not shown again.")
+
+
+@party.command()
+@click.argument("client_id")
+def revoke(client_id: str) -> None:
+    """End the credential CLIENT_ID: no more tokens, and those given out end within seconds."""
+    here = open_installation()
+    here.act(lambda session, now: revoke_credential(session, client_id=client_id, now=now))
+    stderr.print(f"{client_id} is revoked.")

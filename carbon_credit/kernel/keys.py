@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 DEVELOPMENT_MARK = "carbon-credit development key"
@@ -23,6 +25,7 @@ class Keys:
     token_private_pem: bytes = field(repr=False)
     dossier_private_pem: bytes = field(repr=False)
     link_previous: bytes | None = field(default=None, repr=False)
+    token_previous_public_pem: bytes | None = field(default=None, repr=False)
 
 
 def development_keys(folder: Path) -> Keys:
@@ -35,6 +38,16 @@ def development_keys(folder: Path) -> Keys:
         token_private_pem=_kept(folder / "token.pem", _new_private_key).encode(),
         dossier_private_pem=_kept(folder / "dossier.pem", _new_private_key).encode(),
     )
+
+
+def is_token_key(pem: bytes) -> bool:
+    """Whether `pem` holds a private key that tokens can be signed with: Ed25519 or P-256."""
+    try:
+        key = serialization.load_pem_private_key(_body(pem), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    is_p256 = isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
+    return is_p256 or isinstance(key, Ed25519PrivateKey)
 
 
 def private_key(pem: bytes) -> Ed25519PrivateKey:

@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from carbon_credit.kernel.errors import Misconfigured
-from carbon_credit.kernel.keys import DEVELOPMENT_MARK, Keys, development_keys, private_key
+from carbon_credit.kernel.keys import DEVELOPMENT_MARK, Keys, development_keys, is_token_key, private_key
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # In a checkout migrations/ and methodologies/ stand beside the package, in a wheel inside it.
@@ -20,12 +20,12 @@ HOME = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
 
 REQUIRED_IN_PRODUCTION = {
     "DATABASE_URL": "PostgreSQL, e.g. postgresql+psycopg://user@host/carbon",
-    "REDIS_URL": "rate limits and caches, e.g. redis://host:6379/0",
+    "REDIS_URL": "rate limits, e.g. redis://host:6379/0",
     "CELERY_BROKER_URL": "the task queue, e.g. amqp://user:password@host//",
     "MAC_KEY": "32 random bytes in hexadecimal; seals each ledger row",
     "LINK_KEY": "32 random bytes in hexadecimal; keys the digests of cards and phones",
     "VOUCHER_KEY": "32 random bytes in hexadecimal; derives voucher codes",
-    "TOKEN_PRIVATE_KEY": "PEM of an Ed25519 key; signs access tokens",
+    "TOKEN_PRIVATE_KEY": "PEM of an Ed25519 or P-256 key; signs access tokens",
     "DOSSIER_PRIVATE_KEY": "PEM of an Ed25519 key; signs dossiers",
 }
 
@@ -136,13 +136,16 @@ def _production_keys(environ: Mapping[str, str]) -> Keys:
     for name in ("TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY"):
         if DEVELOPMENT_MARK in environ.get(name, ""):
             problems.append(f"{name} (is a development key; make one of your own)")
-        elif environ.get(name) and not _is_private_key(environ[name]):
-            problems.append(f"{name} (is not the PEM of an Ed25519 private key)")
+    if environ.get("TOKEN_PRIVATE_KEY") and not is_token_key(environ["TOKEN_PRIVATE_KEY"].encode()):
+        problems.append("TOKEN_PRIVATE_KEY (is not the PEM of an Ed25519 or P-256 private key)")
+    if environ.get("DOSSIER_PRIVATE_KEY") and not _is_private_key(environ["DOSSIER_PRIVATE_KEY"]):
+        problems.append("DOSSIER_PRIVATE_KEY (is not the PEM of an Ed25519 private key)")
     if environ.get("DATABASE_URL", "").startswith("sqlite"):
         problems.append("DATABASE_URL (names SQLite; production is PostgreSQL)")
     if problems:
         raise SecretsMissing(names="; ".join(problems))
     previous = environ.get("LINK_KEY_PREVIOUS")
+    former = environ.get("TOKEN_PUBLIC_KEY_PREVIOUS")
     return Keys(
         mac=bytes.fromhex(environ["MAC_KEY"]),
         link=bytes.fromhex(environ["LINK_KEY"]),
@@ -150,6 +153,7 @@ def _production_keys(environ: Mapping[str, str]) -> Keys:
         voucher=bytes.fromhex(environ["VOUCHER_KEY"]),
         token_private_pem=environ["TOKEN_PRIVATE_KEY"].encode(),
         dossier_private_pem=environ["DOSSIER_PRIVATE_KEY"].encode(),
+        token_previous_public_pem=former.encode() if former else None,
     )
 
 

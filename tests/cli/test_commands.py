@@ -80,6 +80,16 @@ def test_a_party_and_its_secret_shown_once(run: Run) -> None:
     run("party", "add", "--programme", "x-gd-sz", "--role", "king", "--name", "X").refused("king")
 
 
+def test_a_revoked_credential_acts_no_more(run: Run) -> None:
+    told = run("party", "add", "--programme", "x-gd-sz", "--role", "operator", "--name", "N", "--json").json
+    acting = {"CARBON_CREDIT_AS": f"{told['client_id']}:{told['client_secret']}"}
+    close = ("period", "close", "--programme", "x-gd-sz", "--day", "2020-01-01", "--json")
+    assert run(*close, **acting).status == 0
+    assert run("party", "revoke", told["client_id"]).status == 0
+    run(*close, **acting).refused("credential")
+    run("party", "revoke", "nobody").refused("party-not-found")
+
+
 def test_an_audit_is_one_line_and_its_status(run: Run, embedded: Database) -> None:
     world = World(embedded)
     world.credit(metro("M-1"), metro("M-2"))

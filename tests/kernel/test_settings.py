@@ -1,5 +1,6 @@
 """Settings: nothing needed for the embedded default, everything in production, and no half-way start."""
 
+import re
 import secrets
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -8,13 +9,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from carbon_credit.kernel import settings
 from carbon_credit.kernel.keys import development_keys, private_key
 from carbon_credit.kernel.settings import (
+    HOME,
     REQUIRED_IN_PRODUCTION,
     SecretsMissing,
     SettingUnusable,
     read_settings,
 )
+from carbon_credit.sweeps import SWEEPS
 
 
 def pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | None = None) -> str:
@@ -117,9 +121,16 @@ def test_a_development_key_is_refused_in_production(tmp_path: Path, name: str) -
 
 @pytest.mark.parametrize("name", ["TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY"])
 def test_a_private_key_of_another_kind_is_refused(name: str) -> None:
-    for value in ("no pem", pem(ec.generate_private_key(ec.SECP256R1())), pem()[:60]):
+    for value in ("no pem", pem(ec.generate_private_key(ec.SECP384R1())), pem()[:60]):
         with pytest.raises(SecretsMissing, match=f"{name} \\(is not the PEM of an Ed25519"):
             read_settings(production(**{name: value}))
+
+
+def test_tokens_may_also_be_signed_with_p256_and_dossiers_not() -> None:
+    p256 = pem(ec.generate_private_key(ec.SECP256R1()))
+    assert read_settings(production(TOKEN_PRIVATE_KEY=p256)).keys.token_private_pem == p256.encode()
+    with pytest.raises(SecretsMissing, match="DOSSIER_PRIVATE_KEY"):
+        read_settings(production(DOSSIER_PRIVATE_KEY=p256))
 
 
 def test_sqlite_is_refused_in_production(tmp_path: Path) -> None:
@@ -166,3 +177,17 @@ def test_settings_are_frozen_and_print_no_secret() -> None:
     assert given["MAC_KEY"] not in printed
     assert repr(bytes.fromhex(given["MAC_KEY"])) not in printed
     assert "PRIVATE KEY" not in printed
+
+
+def test_every_setting_is_in_the_operations_guide() -> None:
+    source = Path(settings.__file__).read_text(encoding="utf-8")
+    names = set(re.findall(r'"([A-Z][A-Z_]{5,})"', source))
+    assert {"DATABASE_URL", "LOCK_TIMEOUT_S", "CELERY_QUEUE", "TOKEN_PUBLIC_KEY_PREVIOUS"} <= names
+    guide = (HOME / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert sorted(name for name in names if f"`{name}`" not in guide) == []
+
+
+def test_every_sweep_is_in_the_operations_guide() -> None:
+    guide = (HOME / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = {name: f"| `{name}` | {sweep.every_s} s |" for name, sweep in SWEEPS.items()}
+    assert [name for name, row in rows.items() if row not in guide] == []
