@@ -94,7 +94,7 @@ def preview(
     """What a batch would hold and what not, with reasons and tonnes. Nothing is written."""
     here = open_installation()
     with progress("Looking at reductions") as done:
-        found = here.act(
+        found = here.look(
             lambda session, now: operations.preview(
                 session,
                 programme=programme,
@@ -271,7 +271,7 @@ def serials() -> None:
 def list_(programme: str, as_json: bool) -> None:
     """Every range of the programme, first and last number in it."""
     here = open_installation()
-    ranges = here.act(
+    ranges = here.look(
         lambda session, _: queries.serial_ranges(session, programme=programme, limit=_MOST_RANGES)
     )
     if as_json:

@@ -26,7 +26,7 @@ from carbon_credit.identity.queries import PartyRecord
 from carbon_credit.kernel import clock
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.settings import Settings, read_settings
-from carbon_credit.kernel.unit_of_work import transact
+from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 
 T = TypeVar("T")
 
@@ -45,6 +45,11 @@ class Installation:
         """Run `deed` in one unit of work, with the clock read once."""
         now = clock.now()
         return transact(self.database, lambda session: deed(session, now))
+
+    def look(self, deed: Callable[[Session, datetime], T]) -> T:
+        """Run `deed`, which only reads, over one moment; nobody has to wait for it."""
+        with unit_of_work(self.database, read_only=True) as session:
+            return deed(session, clock.now())
 
 
 def open_installation(settings: Settings | None = None) -> Installation:

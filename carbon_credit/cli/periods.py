@@ -65,7 +65,7 @@ def close_one_day(here: Installation, programme: str, day: date, actor: str) -> 
 
 def close_whole_month(here: Installation, programme: str, month: date, actor: str) -> list[Closing]:
     """Close the open days one by one, then the month. Interrupted, it goes on where it was."""
-    days = here.act(lambda session, now: open_days(session, programme=programme, month=month))
+    days = here.look(lambda session, now: open_days(session, programme=programme, month=month))
     closings = []
     with progress(f"Closing {programme} {month:%Y-%m}", total=len(days) + 1) as done:
         for day in days:
