@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := $(VENV)/.installed-tools
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,12 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		(echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..."; exit 1)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing (once; a minute or so) ..."
+	@echo "Installing (once, under a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(TOOLS): $(STAMP)
+	@echo "Installing the tools for tests and checks (once, under a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
@@ -27,13 +33,13 @@ demo: $(STAMP)  ## set up and run the main job end to end on SQLite, no servers
 serve: $(STAMP)  ## serve the API on http://127.0.0.1:8000 (docs at /docs)
 	@$(BIN)/carbon-credit serve
 
-test: $(STAMP)  ## run the everyday tests
+test: $(TOOLS)  ## run the everyday tests
 	@$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal
 
-test-long: $(STAMP)  ## run what is slower
+test-long: $(TOOLS)  ## run what is slower
 	@$(BIN)/pytest -n $(TEST_WORKERS) --dist worksteal -m long
 
-check: $(STAMP)  ## style, types, imports, tidiness, generated files
+check: $(TOOLS)  ## style, types, imports, tidiness, generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -41,7 +47,7 @@ check: $(STAMP)  ## style, types, imports, tidiness, generated files
 	@$(BIN)/pytest -q tests/test_tidy.py
 	@$(BIN)/carbon-credit methodology lint
 
-bench: $(STAMP)  ## measure, side by side in one run
+bench: $(TOOLS)  ## measure, side by side in one run
 	@$(BIN)/python -m bench
 
 openapi: $(STAMP)  ## write openapi.yaml from the schemas
@@ -50,6 +56,6 @@ openapi: $(STAMP)  ## write openapi.yaml from the schemas
 migration: $(STAMP)  ## start the next migration: make migration NAME=subject
 	@$(BIN)/carbon-credit db new "$(NAME)"
 
-format: $(STAMP)  ## put the code in shape
+format: $(TOOLS)  ## put the code in shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
