@@ -44,7 +44,7 @@ check: $(TOOLS)  ## style, types, imports, tidiness, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q tests/test_tidy.py
+	@$(BIN)/pytest -q tests/test_tidy.py tests/api/test_openapi.py
 	@$(BIN)/carbon-credit methodology lint
 
 bench: $(TOOLS)  ## measure, side by side in one run
