@@ -252,9 +252,11 @@ def register(programme: str, batch_id: UUID, credential: str | None, as_json: bo
 @click.argument("batch_id", type=click.UUID)
 @click.option("--edition", type=click.Choice(["verifier", "exchange"]), default="verifier", show_default=True)
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("."))
-def export(programme: str, batch_id: UUID, edition: Edition, folder: Path) -> None:
-    """Write the dossier: the same bytes each time."""
+@as_option
+def export(programme: str, batch_id: UUID, edition: Edition, folder: Path, credential: str | None) -> None:
+    """Write the dossier: the same bytes each time. For an operator or a verifier."""
     here = open_installation()
+    acting(here, credential, programme=programme, role="operator", or_role="verifier")
     folder.mkdir(parents=True, exist_ok=True)
     path = export_dossier(here, programme=programme, batch_id=batch_id, edition=edition, folder=folder)
     stderr.print(f"Wrote {path}")

@@ -72,7 +72,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One line of 
 programme_option = click.option("--programme", required=True, metavar="CODE", help="e.g. x-gd-sz")
 
 
-def acting(here: Installation, credential: str | None, *, programme: str, role: str) -> PartyRecord:
+def acting(
+    here: Installation, credential: str | None, *, programme: str, role: str, or_role: str | None = None
+) -> PartyRecord:
     """The party that acts. Raises the errors of a login that fails, or a usage error."""
     if not credential or ":" not in credential:
         raise click.UsageError(f"Say who acts: --as CLIENT_ID:SECRET of a {role} of {programme}.")
@@ -80,7 +82,7 @@ def acting(here: Installation, credential: str | None, *, programme: str, role: 
     client = here.act(
         lambda session, now: identity.authenticate_client(session, client_id=client_id, secret=secret)
     )
-    if client.party.programme != programme or client.party.role != role:
+    if client.party.programme != programme or client.party.role not in (role, or_role):
         raise click.UsageError(f"{client_id} is no {role} of {programme}.")
     return client.party
 

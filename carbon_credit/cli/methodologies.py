@@ -44,7 +44,11 @@ def list_(as_json: bool) -> None:
     if as_json:
         emit({"methodologies": rows})
         return
-    table = Table("methodology", "version", "title", "grade", "in force", "used by", title="Methodologies")
+    table = Table(title="Methodologies")
+    for name in ("methodology", "version"):
+        table.add_column(name, no_wrap=True)
+    for name in ("title", "grade", "in force", "used by"):
+        table.add_column(name, overflow="fold")
     for row in rows:
         uses = ", ".join(f"{use['programme']} {use['activity_type']}: {use['use']}" for use in row["uses"])
         span = f"{row['effective_from'] or '?'} – {row['effective_to'] or ''}"

@@ -23,12 +23,14 @@ def audit(session: Session, *, progress: Callable[[int], None]) -> list[Finding]
 def changed_rows(session: Session, table: Table, progress: Callable[[int], None]) -> Iterator[Finding]:
     """Rows of `table` that their own MAC, the last column, does not fit. Read in portions."""
     key = keys_of(session).mac
+    primary = [column.name for column in table.primary_key.columns]
     statement: Select[Any] = select(table).execution_options(yield_per=_AT_ONCE)
     for portion in session.execute(statement).partitions(_AT_ONCE):
         for row in portion:
             *fields, mac = row
             if not same(mac, row_mac(key, table.name, *fields)):
-                yield Finding("row-mac", table.name, str(row.id), "the row was changed after it was written")
+                name = " ".join(str(row._mapping[column]) for column in primary)
+                yield Finding("row-mac", table.name, name, "the row was changed after it was written")
         progress(len(portion))
 
 

@@ -92,6 +92,7 @@ def _engine(settings: Settings) -> Engine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
+        hide_parameters=True,  # they may be personal, and errors are logged
         connect_args={"options": f"-c timezone=UTC -c lock_timeout={lock_ms}"},
     )
 
@@ -108,7 +109,9 @@ def _sqlite_engine(settings: Settings) -> Engine:
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        settings.database_url, connect_args={"timeout": settings.lock_timeout_s, "check_same_thread": False}
+        settings.database_url,
+        hide_parameters=True,
+        connect_args={"timeout": settings.lock_timeout_s, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")

@@ -11,7 +11,8 @@ from carbon_credit.kernel.bulk import one_of
 from carbon_credit.ledger.audit import Finding
 from carbon_credit.ledger.references import posted_by_reference, references_posted
 from carbon_credit.quantification.models import Reduction, ReductionAdjustment
-from carbon_credit.quantification.recording import ADJUSTMENT, REDUCTION
+from carbon_credit.quantification.periods import PERIOD
+from carbon_credit.quantification.recording import ADJUSTMENT, END, REDUCTION
 
 _AT_ONCE = 5000
 
@@ -21,6 +22,8 @@ def audit(session: Session, *, progress: Callable[[int], None]) -> list[Finding]
     return [
         *changed_rows(session, REDUCTION, progress),
         *changed_rows(session, ADJUSTMENT, progress),
+        *changed_rows(session, END, progress),
+        *changed_rows(session, PERIOD, progress),
         *_references(session),
         *_sums(session),
     ]

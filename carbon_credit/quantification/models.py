@@ -92,6 +92,7 @@ class ReductionEnd(Base):
     reduction_id: Mapped[UUID] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(String(16))
     ended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class DayTally(Base):
@@ -130,3 +131,4 @@ class Period(Base):
     reductions: Mapped[int] = mapped_column(BigInteger)
     credited_mg: Mapped[int] = mapped_column(BigInteger)
     corrected_mg: Mapped[int] = mapped_column(BigInteger)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)

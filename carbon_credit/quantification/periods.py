@@ -2,12 +2,17 @@
 
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
+from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import lock_alone, lock_shared
+from carbon_credit.kernel.bulk import append_rows, lock_alone, lock_shared
+from carbon_credit.kernel.db import keys_of
+from carbon_credit.kernel.digest import row_mac
 from carbon_credit.quantification.models import Period
+
+PERIOD = cast(Table, Period.__table__)
 
 
 def lock_days(session: Session, programme: str, days: Iterable[date]) -> None:
@@ -50,19 +55,10 @@ def record_closing(
     now: datetime,
 ) -> Period:
     """Write the closing down. A second closing of a period violates its key."""
-    period = Period(
-        programme=programme,
-        kind=kind,
-        starts_on=starts_on,
-        closed_at=now,
-        closed_by=closed_by,
-        reductions=reductions,
-        credited_mg=credited_mg,
-        corrected_mg=corrected_mg,
-    )
-    session.add(period)
-    session.flush()
-    return period
+    row = (programme, kind, starts_on, now, closed_by, reductions, credited_mg, corrected_mg)
+    mac = row_mac(keys_of(session).mac, "period", *row)
+    append_rows(session, PERIOD, tuple(column.name for column in PERIOD.columns), [(*row, mac)])
+    return session.get_one(Period, (programme, kind, starts_on))
 
 
 def first_of_month(day: date) -> date:

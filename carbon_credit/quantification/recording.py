@@ -50,4 +50,6 @@ def append_adjustments(
 
 def append_ends(session: Session, *, ended: Sequence[UUID], reason: str, now: datetime) -> None:
     """Mark the reductions as no longer counting. A second end of one is an error."""
-    append_rows(session, END, _END_COLUMNS, [(reduction_id, reason, now) for reduction_id in ended])
+    key = keys_of(session).mac
+    rows = [(reduction_id, reason, now) for reduction_id in ended]
+    append_rows(session, END, _END_COLUMNS, [(*row, row_mac(key, "reduction_end", *row)) for row in rows])

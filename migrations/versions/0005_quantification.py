@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("reduction_id", sa.Uuid(), primary_key=True),
         sa.Column("reason", sa.String(16), nullable=False),
         sa.Column("ended_at", INSTANT, nullable=False),
+        sa.Column("mac", sa.LargeBinary, nullable=False),
         sa.CheckConstraint("reason IN ('withdrawn', 'superseded')", name="reason"),
     )
     op.create_table(
@@ -99,6 +100,7 @@ def upgrade() -> None:
         sa.Column("reductions", sa.BigInteger, nullable=False),
         sa.Column("credited_mg", sa.BigInteger, nullable=False),
         sa.Column("corrected_mg", sa.BigInteger, nullable=False),
+        sa.Column("mac", sa.LargeBinary, nullable=False),
         sa.CheckConstraint("kind IN ('day', 'month')", name="kind"),
     )
     for table in ("reduction", "reduction_adjustment", "reduction_end", "period"):

@@ -64,13 +64,14 @@ def test_from_a_closed_month_to_serial_numbers(
     listed = run("serials", "list", *PROGRAMME, "--json").json
     assert listed == {"serials": [{"first": serial, "last": serial, "tonnes": 1}]}
     assert serial in run("serials", "list", *PROGRAMME).err
-    check_dossiers(run, batch, tmp_path / "out", var)
+    run("batch", "export", *PROGRAMME, batch, "--to", str(tmp_path)).refused("--as")
+    check_dossiers(run, batch, tmp_path / "out", var, verifier)
     assert run("ledger", "audit", "--json").status == 0
 
 
-def check_dossiers(run: Run, batch: str, out: Path, var: Path) -> None:
+def check_dossiers(run: Run, batch: str, out: Path, var: Path, acting: dict[str, str]) -> None:
     for edition in ("verifier", "exchange"):
-        told = run("batch", "export", *PROGRAMME, batch, "--edition", edition, "--to", str(out))
+        told = run("batch", "export", *PROGRAMME, batch, "--edition", edition, "--to", str(out), **acting)
         assert told.status == 0, told.err
     assert sorted(path.suffix for path in out.iterdir()) == [".zip", ".zip"]
     key = out / "key.pem"
@@ -95,5 +96,5 @@ def test_what_is_not_found_or_not_right_is_one_sentence(run: Run, acting: dict[s
     run("batch", "fill", *PROGRAMME, nobody, **operator).refused("batch-not-found")
     run("batch", "fill", *PROGRAMME, "no-uuid", **operator).refused("no-uuid")
     run("batch", "preview", *PROGRAMME, *PERIOD).refused("project-not-found")
-    run("batch", "export", *PROGRAMME, nobody).refused("batch-not-found")
+    run("batch", "export", *PROGRAMME, nobody, **operator).refused("batch-not-found")
     run("batch", "preview", "--programme", "nowhere", *PERIOD).refused("not-found")
