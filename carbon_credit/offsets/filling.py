@@ -95,7 +95,7 @@ def _write(
     numbered = list(enumerate(portion, start=position + 1))
     fresh = [taken.free.candidate.id for _number, taken in numbered if not taken.free.stored]
     if fresh:
-        # Ranges of a former filling, all free, whose reduction was corrected since.
+        # Ranges of a former filling, all free again.
         stale = delete(BatchItem).where(
             one_of(session, BatchItem.reduction_id, fresh), BatchItem.batch_id.is_(None)
         )

@@ -231,15 +231,14 @@ def _free_of(
     candidate: Candidate, items: Sequence[BatchItem], exclusions: Exclusions, own_batch: UUID | None
 ) -> Iterator[Free]:
     taken = [item for item in items if item.batch_id is not None and item.batch_id != own_batch]
-    if any(item.total_mg != candidate.net_mg for item in items):
-        # Rows of ranges that are all free are only remembered cuts: they are made anew. But what is in
-        # a batch stays as it was frozen, and the rest waits for a person.
-        if taken:
-            exclusions.add("corrected-after-batch", candidate.net_mg)
-            return
-        items = ()
-    if not items:
+    if not taken:
+        # Rows of ranges that are all free are only remembered cuts: they are made anew, so that a reduction
+        # that was cut before is one leaf again.
         yield Free(candidate, 0, candidate.net_mg, stored=False)
+        return
+    if any(item.total_mg != candidate.net_mg for item in items):
+        # What is in a batch stays as it was frozen, and the rest waits for a person.
+        exclusions.add("corrected-after-batch", candidate.net_mg)
         return
     for item in items:
         if item in taken:

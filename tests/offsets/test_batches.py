@@ -171,8 +171,8 @@ def test_a_released_batch_can_be_filled_with_other_cuts(yard: Any) -> None:
     assert sizes(yard, first) == [700_000_000, 300_000_000]
     yard.step("reject_batch", first, reason="start anew")
     second = yard.frozen()
-    assert sizes(yard, second) == [700_000_000, 300_000_000, 400_000_000, 600_000_000]
-    assert second.tonnes == 2
+    assert sizes(yard, second) == [700_000_000, 700_000_000, 600_000_000]
+    assert (second.leaf_count, second.credited_mg, second.tonnes) == (3, 2_100_000_000, 2)
     yard.step("reject_batch", second, reason="and again")
     third = yard.frozen(most_tonnes=1)
     assert sum(sizes(yard, third)) == TONNE
@@ -224,6 +224,8 @@ def test_the_order_is_that_of_the_events_and_filling_again_gives_the_same(embedd
     assert sum(to - start for _id, start, to in once) == 3 * TONNE
     embedded.fill(batch, most_tonnes=1)
     assert embedded.ranges(batch) == [*once[:3], (ids[3], 0, 100_000_000)]
+    assert embedded.fill(batch).reductions == len(ids) == embedded.preview().reductions
+    assert embedded.ranges(batch) == once
 
 
 def test_two_batches_never_hold_the_same_milligram(yard: Any) -> None:
