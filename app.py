@@ -6,11 +6,8 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     if name == "app":
         from carbon_credit.factory import create_app
-        from carbon_credit.kernel.process import settle
 
-        made = create_app()
-        settle()
-        return made
+        return create_app()
     if name == "celery_app":
         import os
 

@@ -12,6 +12,7 @@ from carbon_credit.identity.tokens import TokenKeys, Tokens
 from carbon_credit.kernel import clock, schema
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.limits import Limiter
+from carbon_credit.kernel.process import settle
 from carbon_credit.kernel.redis import open_shared_counts
 from carbon_credit.kernel.settings import Settings, read_settings
 from carbon_credit.kernel.unit_of_work import transact
@@ -20,7 +21,9 @@ from carbon_credit.kernel.unit_of_work import transact
 def create_app(settings: Settings | None = None) -> Flask:
     """The application, ready to serve. Raises what `open_database` does, SecretsMissing."""
     settings = settings or read_settings(os.environ)
-    return application(settings, open_database(settings))
+    app = application(settings, open_database(settings))
+    settle()
+    return app
 
 
 def open_database(settings: Settings) -> Database:
