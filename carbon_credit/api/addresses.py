@@ -5,10 +5,10 @@ from werkzeug.routing import BaseConverter
 
 
 class ExternalId(BaseConverter):
-    """An id that a partner chose."""
+    """An id that a partner chose. A slash in it arrives as one, however it was encoded on the way."""
 
-    regex = r"[^/\x00-\x1f\x7f]{1,128}"
-    part_isolating = True
+    regex = r"[^\x00-\x1f\x7f]{1,128}"
+    part_isolating = False
 
 
 class Scene(BaseConverter):

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -198,6 +199,15 @@ def test_a_withdrawn_event_gives_its_grams_back(town: Town) -> None:
     assert replayed.headers["Idempotency-Replayed"] == "true"
     assert town.post("partner", "/v1/events/M-1/withdrawal").json["code"] == "event-not-withdrawable"
     assert grams(town) == 0
+
+
+@pytest.mark.parametrize("event_id", ["2026/11/M-1", "a//b/", "x/withdrawal", "骑行 🚲?#%2F", "batch"])
+def test_whatever_id_is_accepted_can_be_read_and_withdrawn(town: Town, event_id: str) -> None:
+    assert town.post("partner", "/v1/events", ride(town, id=event_id)).json["status"] == "credited"
+    address = "/v1/events/" + quote(event_id, safe="")
+    assert town.get("partner", address).json["id"] == event_id
+    assert town.post("partner", f"{address}/withdrawal").json["status"] == "withdrawn"
+    assert town.get("partner", address).json["outcome"] == "withdrawn"
 
 
 def test_fifty_posts_of_one_event_credit_it_once(any_town: Town) -> None:
