@@ -172,15 +172,8 @@ def fill(programme: str, batch_id: UUID, credential: str | None, as_json: bool) 
 @json_option
 def freeze(programme: str, batch_id: UUID, credential: str | None, as_json: bool) -> None:
     """Fix the set: Merkle root and totals; the milligrams move to the batch."""
-    here = open_installation()
-    actor = str(acting(here, credential, programme=programme, role="operator").id)
     with progress("Freezing") as done:
-        record = here.act(
-            lambda session, now: operations.freeze_batch(
-                session, programme=programme, batch_id=batch_id, actor=actor, now=now, progress=done
-            )
-        )
-    _tell(record, as_json)
+        _step(programme, batch_id, credential, as_json, operations.freeze_batch, progress=done)
 
 
 @batch.command()
