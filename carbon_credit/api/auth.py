@@ -17,7 +17,7 @@ from carbon_credit.kernel.errors import Forbidden
 
 class RoleForbidden(Forbidden):
     code = "role-forbidden"
-    en = "A {role} may not use this resource. It is for: {allowed}"
+    en = "The role {role} may not use this resource. It is for: {allowed}"
     zh = "{role} 无权使用该资源。仅限：{allowed}"
 
 

@@ -71,6 +71,8 @@ def create_project(
     unknown = sorted(set(terms.activity_types) - set(rules.activities))
     if unknown or not terms.activity_types:
         raise ProjectInvalid(why=f"no such activity type: {', '.join(unknown) or 'none given'}")
+    if all(known.methodology_id != terms.methodology_id for known in catalogue.versions(session)):
+        raise ProjectInvalid(why=f"no such methodology: {terms.methodology_id}")
     taken = select(Project.id).where(Project.programme == programme, Project.code == terms.code)
     if session.scalar(taken) is not None:
         raise ProjectExists(project=terms.code)

@@ -377,6 +377,7 @@ def test_a_sandbox_batch_in_a_real_programme_is_refused(sqlite_database: Databas
         {"code": ""},
         {"activity_types": []},
         {"activity_types": ["teleport.ride"]},
+        {"methodology_id": "teleport"},
         {"crediting_to": date(2016, 1, 1)},
         {"registry_kind": "blockchain"},
     ],

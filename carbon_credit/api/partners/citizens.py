@@ -63,7 +63,7 @@ class ConsentTerms(Strict):
 class ConsentIn(ConsentTerms):
     """A consent with its scene."""
 
-    scene = Text(longest=32, pattern=SCENE, required=True, metadata={"example": "transit"})
+    scene = Text(longest=32, pattern=SCENE, required=True, metadata={"example": "metro"})
 
 
 class MandateIn(ConsentTerms):
@@ -88,7 +88,7 @@ class Consent(Answer):
     """A consent to this partner. In force from `given_at` until `withdrawn_at`."""
 
     id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"})
-    scene = fields.String(required=True, metadata={"example": "transit"})
+    scene = fields.String(required=True, metadata={"example": "metro"})
     text_version = fields.String(required=True, metadata={"example": "privacy-2026-01"})
     given_at = Instant(required=True, metadata={"example": "2026-01-01T00:00:00Z"})
     withdrawn_at = Instant(required=True, allow_none=True, metadata={"example": None})
