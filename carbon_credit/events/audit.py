@@ -1,4 +1,4 @@
-"""Audit of events: every row as it was written, and none that a claim names is gone."""
+"""Audit of events: every row as it was written, none that a claim names is gone, and no claim either."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -42,3 +42,10 @@ def _claims(session: Session) -> Iterator[Finding]:
     )
     for row in session.execute(statement):
         yield Finding("event-exists", "event_claim", str(row.claim_key), f"its event {row.event_id} is gone")
+    unclaimed = (
+        select(Event.id)
+        .outerjoin(EventClaim, EventClaim.claim_key == Event.claim_key)
+        .where(EventClaim.claim_key.is_(None))
+    )
+    for event_id in session.scalars(unclaimed):
+        yield Finding("claim-exists", "event", str(event_id), "its claim is gone: it could be credited again")

@@ -143,13 +143,16 @@ def test_a_gift_with_balances_to_match_is_named(kind: str, world_on: Any) -> Non
 
 
 @pytest.mark.parametrize("kind", ["module_sqlite", "module_postgresql"])
-@pytest.mark.parametrize("name", ["transfer", "reduction", "event", "reduction_adjustment", "batch_step"])
+@pytest.mark.parametrize(
+    "name", ["transfer", "reduction", "event", "event_claim", "reduction_adjustment", "batch_step"]
+)
 def test_a_row_taken_away_is_missed(name: str, kind: str, world_on: Any) -> None:
     world: World = world_on(kind)
     table = metadata.tables[name]
+    (key,) = table.primary_key
     with cheating(world.database) as session:
-        first = session.execute(sa.select(table.c.id).order_by(table.c.id).limit(1)).scalar_one()
-        session.execute(table.delete().where(table.c.id == first))
+        first = session.execute(sa.select(key).order_by(key).limit(1)).scalar_one()
+        session.execute(table.delete().where(key == first))
         assert found_in(session) != set()
 
 
