@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 
 import click
+from sqlalchemy.orm import Session
 
 from carbon_credit.cli.context import (
     Installation,
@@ -16,7 +17,13 @@ from carbon_credit.cli.context import (
     stderr,
 )
 from carbon_credit.kernel.quantity import grams_text
-from carbon_credit.quantification.closing import Closing, close_day, close_month, open_days
+from carbon_credit.quantification.closing import (
+    Closing,
+    close_day,
+    close_month,
+    open_days,
+    require_month_over,
+)
 
 
 @click.group()
@@ -65,7 +72,12 @@ def close_one_day(here: Installation, programme: str, day: date, actor: str) -> 
 
 def close_whole_month(here: Installation, programme: str, month: date, actor: str) -> list[Closing]:
     """Close the open days one by one, then the month. Interrupted, it goes on where it was."""
-    days = here.look(lambda session, now: open_days(session, programme=programme, month=month))
+
+    def open_days_of_past_month(session: Session, now: datetime) -> list[date]:
+        require_month_over(session, programme=programme, month=month, now=now)
+        return open_days(session, programme=programme, month=month)
+
+    days = here.look(open_days_of_past_month)
     closings = []
     with progress(f"Closing {programme} {month:%Y-%m}", total=len(days) + 1) as done:
         for day in days:

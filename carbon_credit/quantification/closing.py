@@ -100,10 +100,8 @@ def close_month(session: Session, *, programme: str, month: date, now: datetime,
 
     Raises PeriodNotOver, PeriodClosed, DaysOpen.
     """
-    rules = programme_rules(session, programme=programme)
+    require_month_over(session, programme=programme, month=month, now=now)
     start, end = first_of_month(month), next_month(month)
-    if business_day(now, rules.time_zone) < end:
-        raise PeriodNotOver(period=f"{start:%Y-%m}", programme=programme)
     lock_period_alone(session, programme, "month", start)
     if closed_months(session, programme, {start}):
         raise PeriodClosed(period=f"{start:%Y-%m}", programme=programme)
@@ -112,6 +110,13 @@ def close_month(session: Session, *, programme: str, month: date, now: datetime,
         raise DaysOpen(period=f"{start:%Y-%m}", days=", ".join(day.isoformat() for day in missing[:5]))
     write_openings(session, programme=programme, month_end=end - timedelta(days=1), now=now)
     return _record(session, programme, "month", start, end, 0, closed_by, now)
+
+
+def require_month_over(session: Session, *, programme: str, month: date, now: datetime) -> None:
+    """Whoever closes a month day by day asks this before the first. Raises PeriodNotOver."""
+    rules = programme_rules(session, programme=programme)
+    if business_day(now, rules.time_zone) < next_month(month):
+        raise PeriodNotOver(period=f"{first_of_month(month):%Y-%m}", programme=programme)
 
 
 def open_days(session: Session, *, programme: str, month: date) -> list[date]:

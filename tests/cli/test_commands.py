@@ -183,6 +183,10 @@ def test_periods_are_closed_by_an_operator_in_person(run: Run, embedded: Databas
     run(*close, "--as", operator).refused("--day or --month")
     run(*close, "--day", "2026-02-30", "--as", operator).refused("2026-02-30")
     run(*close, "--day", world.now.date().replace(year=2099).isoformat(), "--as", operator).refused("2099")
+    # A month that is not over is refused before the first of its days is closed.
+    run(*close, "--month", f"{world.now + timedelta(hours=8):%Y-%m}", "--as", operator).refused("not over")
+    with unit_of_work(embedded, read_only=True) as session:
+        assert session.scalar(sa.text("SELECT count(*) FROM period")) == 0
     done = run(*close, "--day", day, "--json", CARBON_CREDIT_AS=operator)
     assert done.status == 0, done.err
     assert (done.json["kind"], done.json["reductions"], done.json["co2e_mg"]) == ("day", 1, 388_440)
