@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Table, delete, update
+from sqlalchemy import CursorResult, Table, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import append_rows, lock_alone, one_of
@@ -20,6 +21,7 @@ from carbon_credit.offsets.selection import (
     Preview,
     Progress,
     free_ranges,
+    items_of,
 )
 
 ITEM = cast(Table, BatchItem.__table__)
@@ -33,7 +35,11 @@ def lock_filling(session: Session, *, programme: str, methodology_id: str) -> No
 
 
 def give_back(session: Session, *, batch_id: UUID) -> int:
-    """Free every item of the batch; how many there were. The cuts remain."""
+    """Free every item of the batch; how many there were. Free ranges that meet are one again."""
+    cut = select(BatchItem.reduction_id).where(
+        BatchItem.batch_id == batch_id, or_(BatchItem.from_mg > 0, BatchItem.to_mg < BatchItem.total_mg)
+    )
+    reductions = list(session.scalars(cut.distinct()))
     statement = (
         update(BatchItem)
         .where(BatchItem.batch_id == batch_id)
@@ -41,7 +47,25 @@ def give_back(session: Session, *, batch_id: UUID) -> int:
         .execution_options(synchronize_session=False)
     )
     result = session.execute(statement)
+    _join_free(session, reductions)
     return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def _join_free(session: Session, reductions: Sequence[UUID]) -> None:
+    """Make neighbouring free ranges one, so that a batch never holds two leaves of one reduction."""
+    for items in items_of(session, reductions).values():
+        for is_free, run in groupby(items, key=lambda item: item.batch_id is None):
+            ranges = list(run)
+            if is_free and len(ranges) > 1:
+                mine = (BatchItem.reduction_id == ranges[0].reduction_id,)
+                later = [item.from_mg for item in ranges[1:]]
+                for changed in (
+                    delete(BatchItem).where(*mine, BatchItem.from_mg.in_(later)),
+                    update(BatchItem)
+                    .where(*mine, BatchItem.from_mg == ranges[0].from_mg)
+                    .values(to_mg=ranges[-1].to_mg),
+                ):
+                    session.execute(changed.execution_options(synchronize_session=False))
 
 
 def fill(

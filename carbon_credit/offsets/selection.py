@@ -169,7 +169,7 @@ def free_ranges(
             limit=PORTION,
         )
         mandates = mandates_by_id(session, portion)
-        items = _items_of(session, [candidate.id for candidate in portion])
+        items = items_of(session, [candidate.id for candidate in portion])
         for candidate in portion:
             reason = unfit(candidate, criteria, mandates, now=now)
             if reason is not None:
@@ -212,7 +212,8 @@ def mandates_by_id(session: Session, candidates: Sequence[Candidate]) -> dict[UU
     return {span.id: span for spans in found.values() for span in spans}
 
 
-def _items_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[BatchItem]]:
+def items_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[BatchItem]]:
+    """The stored ranges of these reductions, each in order."""
     if not ids:
         return {}
     statement = (

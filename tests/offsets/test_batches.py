@@ -179,6 +179,19 @@ def test_a_released_batch_can_be_filled_with_other_cuts(yard: Any) -> None:
     assert yard.findings() == []
 
 
+def test_neighbouring_ranges_that_come_free_are_one_leaf_again(yard: Any) -> None:
+    yard.reductions(2_500_000_000, 500_000_000)
+    yard.close()
+    first = yard.frozen(most_tonnes=1)
+    second = yard.frozen(most_tonnes=1)
+    assert (sizes(yard, first), sizes(yard, second)) == ([TONNE], [TONNE])
+    yard.step("reject_batch", second, reason="start anew")
+    third = yard.frozen()
+    assert sizes(yard, third) == [1_500_000_000, 500_000_000]
+    assert third.leaf_count == 2
+    assert yard.findings() == []
+
+
 def test_a_correction_of_released_reductions_is_batched_as_corrected(embedded: Any) -> None:
     first, second = embedded.reductions(TONNE + 7, TONNE)
     embedded.close()
