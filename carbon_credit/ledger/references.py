@@ -7,23 +7,35 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
-from carbon_credit.ledger.models import TRANSFER
+from carbon_credit.ledger.models import OPEN_HOLD, RESOLUTION, TRANSFER
 from carbon_credit.ledger.queries import parts
 
 
 def posted_by_reference(
-    session: Session, *, references: Collection[uuid.UUID], gains: str, losses: str
+    session: Session, *, references: Collection[uuid.UUID], gains: Collection[str], losses: Collection[str]
 ) -> dict[uuid.UUID, int]:
-    """Sum of the amounts of code `gains` less those of code `losses`, by reference."""
-    signed = case((TRANSFER.c.code == gains, TRANSFER.c.amount), else_=-TRANSFER.c.amount)
+    """Sum of the amounts of the codes `gains` less those of the codes `losses`, by reference."""
+    signed = case((TRANSFER.c.code.in_(gains), TRANSFER.c.amount), else_=-TRANSFER.c.amount)
     found: dict[uuid.UUID, int] = {}
     for part in parts(session, list(set(references))):
         statement = (
             select(TRANSFER.c.reference, func.sum(signed))
-            .where(one_of(session, TRANSFER.c.reference, part), TRANSFER.c.code.in_([gains, losses]))
+            .where(one_of(session, TRANSFER.c.reference, part), TRANSFER.c.code.in_([*gains, *losses]))
             .group_by(TRANSFER.c.reference)
         )
         found |= {reference: int(total) for reference, total in session.execute(statement)}
+    return found
+
+
+def hold_states(session: Session, *, pending_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Of each hold: open, settled, released or expired. What was never held is not in the answer."""
+    found: dict[uuid.UUID, str] = {}
+    for part in parts(session, list(set(pending_ids))):
+        still = select(OPEN_HOLD.c.pending_id).where(one_of(session, OPEN_HOLD.c.pending_id, part))
+        found |= dict.fromkeys(session.scalars(still), "open")
+        ended = select(RESOLUTION.c.pending_id, RESOLUTION.c.outcome)
+        ended = ended.where(one_of(session, RESOLUTION.c.pending_id, part))
+        found |= {number: outcome for number, outcome in session.execute(ended)}  # noqa: C416
     return found
 
 

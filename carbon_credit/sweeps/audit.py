@@ -1,4 +1,4 @@
-"""The whole audit in one place: the ledger, the events and reductions behind it, the batches made of them."""
+"""The whole audit in one place: the ledger, the events and reductions behind it, batches, redemptions."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,6 +11,7 @@ from carbon_credit.ledger.audit import Finding
 from carbon_credit.ledger.audit import audit as audit_ledger
 from carbon_credit.offsets.audit import audit as audit_batches
 from carbon_credit.quantification.audit import audit as audit_reductions
+from carbon_credit.redemption.audit import audit as audit_redemptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +56,6 @@ def audit_everything(
         *audit_events(session, progress=count),
         *audit_reductions(session, progress=count),
         *audit_batches(session),
+        *audit_redemptions(session),
     ]
     return AuditReport(rows=rows, findings=tuple(findings))
