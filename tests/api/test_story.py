@@ -157,6 +157,8 @@ def registered_batch(town: Town) -> str:
     assert town.get("operator", f"{batch}/dossier?edition=exchange").json["code"] == "batch-not-frozen"
     assert town.post("operator", f"{batch}/filling", {"most_tonnes": 1}).status_code == 200
     assert town.post("operator", f"{batch}/freezing").json["state"] == "frozen"
+    early = town.get("verifier", f"{batch}/dossier?edition=verifier")
+    assert (early.status_code, early.json["code"]) == (404, "batch-not-found"), "nobody has taken it on"
     _verify(town, opened.json["id"])
     assert town.post("operator", f"{batch}/application", {"document": "A-1"}).json["state"] == "applied"
     assert town.post("operator", f"{batch}/registration").json["state"] == "registered"
@@ -190,6 +192,12 @@ def _check_dossiers(town: Town, batch: str) -> None:
         assert again.data == sent.data
         found = check_dossier(sent.data, public_key=key)
         assert found.difference is None, found
+    # The leaves are for the verifier who has taken the batch on; to another the batch is unknown.
+    foreign = town.get("verifier 2", f"{batch}/dossier?edition=verifier")
+    unknown = town.get("verifier 2", f"/v1/batches/{uuid.uuid4()}/dossier?edition=verifier")
+    assert (foreign.status_code, foreign.json["code"]) == (404, "batch-not-found")
+    assert foreign.json["detail"] == unknown.json["detail"]
+    assert town.get("verifier 2", f"{batch}/dossier?edition=exchange", buffered=True).status_code == 200
 
 
 def test_points_become_tea(any_town: Town) -> None:

@@ -266,8 +266,15 @@ def register_batch(call: Call, batch_id: uuid.UUID) -> dict[str, Any]:
     raises=(BatchNotFound, NotFrozen, SaltDeleted),
 )
 def get_dossier(call: Call, batch_id: uuid.UUID) -> Response:
-    """Download the dossier of a frozen batch. `carbon-credit dossier verify` checks it offline."""
+    """Download the dossier of a frozen batch. `carbon-credit dossier verify` checks it offline.
+
+    A verifier gets the verifier edition, with its leaves, only of a batch that it has taken on.
+    """
     edition = call.query["edition"]
+    if edition == "verifier" and call.caller.role == VERIFIER:
+        record = queries.batch(call.session, programme=call.caller.programme, batch_id=batch_id)
+        if record.verifier != call.caller.key:
+            raise BatchNotFound
     with ExitStack() as on_failure:
         # Larger ones go to disk while they are made.
         file = on_failure.enter_context(tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES))
