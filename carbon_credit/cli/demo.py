@@ -20,7 +20,9 @@ from carbon_credit.cli.demo_city import (
 from carbon_credit.cli.demo_market import Sold, redeem, sell
 from carbon_credit.kernel.keys import private_key, public_pem
 from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.sweeps import SWEEPS
 from carbon_credit.sweeps.audit import AuditReport, audit_everything
+from carbon_credit.tasks import run_sweep
 from carbon_credit.verifier.check import check_dossier
 from carbon_credit.verifier.report import Report
 
@@ -50,6 +52,8 @@ def demo(as_json: bool) -> None:
     key_path = folder / "dossier-key.pem"
     key_path.write_bytes(public_pem(private_key(here.settings.keys.dossier_private_pem).public_key()))
     report = check_dossier(sold.verifier_edition, public_key=key_path.read_bytes())
+    for name in ("seal", "openings"):  # a worker does this every few minutes
+        run_sweep(here.database, SWEEPS[name])
     audit = _audited(here)
     summary = _summary(cities, dict(redemptions), sold, report, audit)
     (folder / "summary.json").write_bytes(

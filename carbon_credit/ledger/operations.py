@@ -41,7 +41,7 @@ from carbon_credit.ledger.locks import LockedAccount, existing_accounts, lock_ac
 from carbon_credit.ledger.models import ACCOUNT, OPEN_HOLD, RESOLUTION, SUMS, TRANSFER
 from carbon_credit.ledger.queries import entries_of, keys_by_id, parts
 from carbon_credit.ledger.reversals import note_reversals
-from carbon_credit.ledger.seals import QUIET, sealed_through
+from carbon_credit.ledger.seals import quiet_of, sealed_through
 
 Change: TypeAlias = tuple[uuid.UUID, int, int, int, int]
 
@@ -315,7 +315,7 @@ def _refuse_sealed(session: Session, entries: Sequence[Entry], *, now: datetime)
     """Raises RangeSealed for an id inside a sealed range. A young id cannot be: no question is asked."""
     oldest = min(entry.id for entry in entries)
     made_at_ms = oldest.int >> 80  # the first 48 bits of a UUIDv7
-    if made_at_ms > microseconds(now - QUIET) // 1000:
+    if made_at_ms > microseconds(now - quiet_of(session)) // 1000:
         return
     last = sealed_through(session, table="transfer")
     if last is not None and oldest <= last:

@@ -20,6 +20,8 @@ from carbon_credit.ledger.models import SEAL, TRANSFER
 
 # A row may be committed some time after its id was made. Rows with younger ids are not sealed yet.
 QUIET = timedelta(minutes=10)
+# On SQLite the writer is alone: a row waits for the lock at most, which is given up after seconds.
+QUIET_ALONE = timedelta(seconds=15)
 GENESIS = "0" * 64
 COLUMNS = (
     "sealed_table",
@@ -35,12 +37,14 @@ COLUMNS = (
 
 
 def seal(
-    session: Session, *, now: datetime, limit: int, table: Table = TRANSFER, quiet: timedelta = QUIET
+    session: Session, *, now: datetime, limit: int, table: Table = TRANSFER, quiet: timedelta | None = None
 ) -> int:
     """Seal up to `limit` rows of `table` as its next block; how many (0: nothing is old enough).
 
     Rows are old enough when their id is `quiet` older than `now` and than every running transaction.
     """
+    if quiet is None:
+        quiet = quiet_of(session)
     lock_alone(session, f"seal:{table.name}")
     last = session.execute(
         select(SEAL.c.number, SEAL.c.last_id, SEAL.c.digest)
@@ -64,6 +68,11 @@ def seal(
     row = (table.name, number + 1, block.first_id, block.last_id, block.count, block.digest(), previous, now)
     append_rows(session, SEAL, COLUMNS, [(*row, seal_mac(keys_of(session).mac, row))])
     return block.count
+
+
+def quiet_of(session: Session) -> timedelta:
+    """How long rows rest before they are sealed."""
+    return QUIET if is_postgresql(session) else QUIET_ALONE
 
 
 def sealed_through(session: Session, *, table: str) -> uuid.UUID | None:

@@ -10,7 +10,7 @@ from carbon_credit.events.queries import claim_keys_of
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.ledger.audit import Finding
 from carbon_credit.ledger.references import posted_by_reference, references_posted
-from carbon_credit.quantification.models import Reduction, ReductionAdjustment
+from carbon_credit.quantification.models import DayTally, Reduction, ReductionAdjustment
 from carbon_credit.quantification.periods import PERIOD
 from carbon_credit.quantification.recording import ADJUSTMENT, END, REDUCTION
 
@@ -26,6 +26,7 @@ def audit(session: Session, *, progress: Callable[[int], None]) -> list[Finding]
         *changed_rows(session, PERIOD, progress),
         *_references(session),
         *_sums(session),
+        *_points(session),
     ]
 
 
@@ -81,11 +82,31 @@ def _sums(session: Session) -> Iterator[Finding]:
         posted = posted_by_reference(
             session,
             references=[row.id for row in portion],
-            gains="reduction.credit",
-            losses="reduction.revoke",
+            gains=["reduction.credit"],
+            losses=["reduction.revoke"],
         )
         for row in portion:
             net = row.credited_mg + int(row.delta_mg)
             if posted.get(row.id, 0) != net:
                 detail = f"{net} mg count, {posted.get(row.id, 0)} mg are posted"
                 yield Finding("reduction-posted", "reduction", str(row.id), detail)
+
+
+def _points(session: Session) -> Iterator[Finding]:
+    """What a day's rule granted is what was posted for it, whether into a lot or against a debt."""
+    statement = (
+        select(DayTally.id, DayTally.granted)
+        .where(DayTally.scope.like("points:%"))
+        .execution_options(yield_per=_AT_ONCE)
+    )
+    for portion in session.execute(statement).partitions(_AT_ONCE):
+        posted = posted_by_reference(
+            session,
+            references=[row.id for row in portion],
+            gains=["points.grant", "points.recover"],
+            losses=["points.revoke", "points.due"],
+        )
+        for row in portion:
+            if posted.get(row.id, 0) != row.granted:
+                detail = f"{row.granted} points were granted, {posted.get(row.id, 0)} are posted"
+                yield Finding("points-posted", "day_tally", str(row.id), detail)

@@ -23,6 +23,7 @@ from carbon_credit.ledger import operations as ledger
 from carbon_credit.ledger.accounts import CO2E, AccountKey
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.openings import write_openings
+from carbon_credit.ledger.seals import seal
 from carbon_credit.methodology.definition import Tier
 from carbon_credit.quantification.caps import Allowed, allow_day
 from carbon_credit.quantification.crediting import basis_of, cap_key, points_key, post_points
@@ -43,6 +44,7 @@ from carbon_credit.quantification.tallies import Tallies
 Progress = Callable[[int], None]
 
 _CITIZENS_AT_ONCE = 1000
+_SEALED_AT_ONCE = 50_000
 _TIER_ORDER = {tier.value: place for place, tier in enumerate(Tier)}
 
 
@@ -108,6 +110,9 @@ def close_month(session: Session, *, programme: str, month: date, now: datetime,
     missing = open_days(session, programme=programme, month=start)
     if missing:
         raise DaysOpen(period=f"{start:%Y-%m}", days=", ".join(day.isoformat() for day in missing[:5]))
+    # Opening balances count what is sealed; the sweep writes them where nothing was old enough yet.
+    while seal(session, now=now, limit=_SEALED_AT_ONCE):
+        pass
     write_openings(session, programme=programme, month_end=end - timedelta(days=1), now=now)
     return _record(session, programme, "month", start, end, 0, closed_by, now)
 

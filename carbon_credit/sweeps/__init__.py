@@ -7,17 +7,21 @@ work and calls again while there is more.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import programme_codes
 from carbon_credit.events.operations import delete_details
 from carbon_credit.kernel.idempotency import forget
+from carbon_credit.ledger.openings import write_openings
 from carbon_credit.ledger.seals import seal
 from carbon_credit.offsets.ended import take_back_ended
+from carbon_credit.quantification.periods import all_closed_months, next_month
 from carbon_credit.redemption.lots import expire_lots
 from carbon_credit.redemption.operations import expire_due
+
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,14 @@ def _seal(session: Session, now: datetime, limit: int) -> int:
     return seal(session, now=now, limit=limit)
 
 
+def _write_openings(session: Session, now: datetime, _limit: int) -> int:
+    return sum(
+        write_openings(session, programme=programme, month_end=next_month(months[-1]) - ONE_DAY, now=now)
+        for programme in programme_codes(session)
+        if (months := all_closed_months(session, programme))
+    )
+
+
 SWEEPS = {
     sweep.name: sweep
     for sweep in (
@@ -70,5 +82,6 @@ SWEEPS = {
         Sweep("details", _delete_details, 5000, 3600, "delete stations and tracks whose time is over"),
         Sweep("idempotency", _forget_idempotency, 5000, 3600, "forget idempotency keys after three days"),
         Sweep("seal", _seal, 10000, 300, "seal committed transfers into chained blocks"),
+        Sweep("openings", _write_openings, 1, 900, "write the opening balances that follow a closed month"),
     )
 }

@@ -167,7 +167,7 @@ def test_transfers_are_found_by_what_they_are_for(books: Books) -> None:
     with unit_of_work(books.database, read_only=True) as session:
         found = queries.entries_by_reference(session, references=[reference])
         posted = posted_by_reference(
-            session, references=[reference, new_id()], gains="reduction.credit", losses="reduction.revoke"
+            session, references=[reference, new_id()], gains=["reduction.credit"], losses=["reduction.revoke"]
         )
     assert [entry.id for entry in found] == [first.id, second.id]
     assert posted == {reference: 4}

@@ -1,7 +1,7 @@
 """After closing, balances do not depend on the order in which events arrived."""
 
 import random
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from carbon_credit.ledger.audit import audit as audit_ledger
 from carbon_credit.offsets.ended import take_back_ended
 from carbon_credit.quantification.audit import audit as audit_reductions
 from carbon_credit.quantification.errors import DaysOpen, PeriodClosed, PeriodNotOver
+from carbon_credit.sweeps import SWEEPS
 from tests.world import World, metro
 
 THE_19TH, THE_20TH = date(2026, 11, 19), date(2026, 11, 20)
@@ -126,3 +127,32 @@ def test_grams_withdrawn_after_their_month_was_closed_go_back_by_sweep(database:
     with unit_of_work(database, read_only=True) as session:
         assert audit_ledger(session) == []
         assert audit_reductions(session, progress=lambda _: None) == []
+
+
+def test_a_points_grant_that_was_taken_out_is_named(database: Database) -> None:
+    world = World(database)
+    world.credit(metro("M-1", distance_m=40_000))
+    remove = ["DROP TRIGGER transfer_no_delete"]
+    if not database.settings.embedded:
+        remove = ["ALTER TABLE transfer DISABLE TRIGGER USER"]
+    with unit_of_work(database) as session:
+        for statement in [*remove, "DELETE FROM transfer WHERE code = 'points.grant'"]:
+            session.execute(text(statement))
+        session.execute(text("UPDATE account SET credits_posted = 0 WHERE kind = 'citizen.points'"))
+    with unit_of_work(database, read_only=True) as session:
+        found = audit_reductions(session, progress=lambda _: None)
+    assert [finding.rule for finding in found] == ["points-posted"]
+
+
+def test_a_closed_month_has_opening_balances_once_its_rows_are_sealed(database: Database) -> None:
+    world = World(database)
+    world.credit(metro("M-1", at="2026-10-20T08:00:00+08:00"), backfill=True)
+    world.close_month(date(2026, 10, 1))
+    count = text("SELECT count(*) FROM account_opening")
+    later = world.now + timedelta(days=400)
+    for _ in range(2):
+        for name in ("seal", "openings"):
+            transact(database, lambda session, name=name: SWEEPS[name].batch(session, later, 10_000))
+    with unit_of_work(database, read_only=True) as session:
+        assert session.scalar(count) == 4  # both sources, the citizen's grams, the citizen's points
+        assert audit_ledger(session, full=True) == []
