@@ -18,6 +18,21 @@ from carbon_credit.methodology.document import Document, convert, read_document
 from carbon_credit.methodology.errors import FileMissing, NameRepeated, NameUndefined, UnitUnknown, ValueWrong
 
 FILE = "activities.yaml"
+# How the units of fields read in a sentence; a unit that is a word already stands as it is.
+_IN_WORDS = {
+    "1": "",
+    "pm": "metres",
+    "vm": "metres",
+    "m": "metres",
+    "s": "seconds",
+    "g": "grams",
+    "mL": "millilitres",
+    "W": "watts",
+    "Wh": "watt-hours",
+    "passenger": "passengers",
+    "step": "steps",
+    "item": "items",
+}
 
 
 class FieldSpec(Record, frozen=True, kw_only=True):
@@ -208,9 +223,11 @@ def _check_field(document: Document, one: FieldSpec, path: tuple[str | int, ...]
 
 def _problem(one: FieldSpec, value: object) -> Problem:
     if one.kind == "integer":
+        unit = _IN_WORDS.get(one.unit or "", one.unit)
         if type(value) is not int:
-            return Problem("field-not-integer", one.name, f"Expected a whole number of {one.unit}")
-        return Problem("field-out-of-bounds", one.name, f"Expected {one.min} to {one.max} {one.unit}")
+            wanted = f"a whole number of {unit}" if unit else "a whole number"
+            return Problem("field-not-integer", one.name, f"Expected {wanted}")
+        return Problem("field-out-of-bounds", one.name, f"Expected {one.min} to {one.max} {unit}".rstrip())
     if not isinstance(value, str):
         return Problem("field-not-text", one.name, "Expected text")
     if one.kind == "enum":

@@ -59,6 +59,7 @@ def import_(
     line numbers and reasons.
     """
     here = open_installation()
+    here.look(lambda session, _now: programme_rules(session, programme=programme))  # is there such a one?
     network = _network(here, programme, network_path)
     partner_id = _partner(here, programme, partner, create=enrol_unlinked and programme.startswith("x-"))
     rejects = rejects or here.settings.var_dir / "rejects" / f"{file.name}.rejects.csv"

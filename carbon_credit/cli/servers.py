@@ -16,7 +16,7 @@ from carbon_credit.tasks import run_sweep
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 @click.option("--workers", default=2, show_default=True, help="Processes; each runs eight threads")
 def serve(host: str, port: int, workers: int) -> None:
     """Serve the API with gunicorn; documentation to browse at /docs."""

@@ -54,7 +54,7 @@ def read_event(payload: object) -> IncomingEvent:
     try:
         event = msgspec.convert(payload, IncomingEvent)
     except msgspec.ValidationError as error:
-        raise EventInvalid(why=str(error)) from error
+        raise EventInvalid(why=_field_of_data(payload, str(error)) or str(error)) from error
     for name, instant in (("occurred_at", event.occurred_at), ("ended_at", event.ended_at)):
         # Beyond these years calendars and databases end; no reading of a meter lies there.
         if instant is not None and not 2000 <= instant.year < 2200:
@@ -64,6 +64,18 @@ def read_event(payload: object) -> IncomingEvent:
     if event.ended_at is not None and event.ended_at < event.occurred_at:
         raise EventInvalid(why="it ends before it begins - at `$.ended_at`")
     return event
+
+
+def _field_of_data(payload: object, told: str) -> str | None:
+    """What is wrong in `data`, by the name of the field, where msgspec says only that something is."""
+    data = payload.get("data") if isinstance(payload, Mapping) else None
+    if not isinstance(data, Mapping) or "`$.data[" not in told:
+        return None
+    for name, value in data.items():
+        # Also true, null, lists: none of them is a quantity or a word.
+        if type(value) not in (int, str):
+            return f"Expected a whole number (no decimal point) or text - at `$.data.{str(name)[:64]}`"
+    return None
 
 
 def require_past(event: IncomingEvent, *, now: datetime) -> None:

@@ -71,7 +71,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from `environ`. Raises SettingUnusable; SecretsMissing in production, naming all at once."""
     production = _mode(environ) == "production"
     var_dir = Path(environ.get("CARBON_CREDIT_VAR") or "var").absolute()
-    keys = _production_keys(environ) if production else development_keys(var_dir / "keys")
+    keys = _production_keys(environ) if production else _development_keys(var_dir)
     methodologies = environ.get("METHODOLOGIES_DIR") or str(HOME / "methodologies")
     return Settings(
         production=production,
@@ -97,6 +97,14 @@ def _mode(environ: Mapping[str, str]) -> str:
     if mode not in ("development", "production"):
         raise SettingUnusable(name="CARBON_CREDIT_ENV", why="is neither development nor production")
     return mode
+
+
+def _development_keys(var_dir: Path) -> Keys:
+    try:
+        return development_keys(var_dir / "keys")
+    except OSError as error:
+        why = f"names {var_dir}, which cannot be used ({error.strerror})"
+        raise SettingUnusable(name="CARBON_CREDIT_VAR", why=why) from error
 
 
 def _number(environ: Mapping[str, str], name: str, default: int) -> int:

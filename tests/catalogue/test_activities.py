@@ -61,6 +61,30 @@ def test_what_is_wrong_is_said(kind: str, data: Mapping[str, object], code: str,
     assert f"$.data.{field}" in str(problems[0])
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "said"),
+    [
+        ("metro.ride", {"distance_m": 1.5}, "Expected a whole number of metres"),
+        ("metro.ride", {"distance_m": 200_001}, "Expected 0 to 200000 metres"),
+        ("ev.trip", {"distance_m": 0}, "Expected 1 to 2000000 metres"),
+        ("electricity.period", {"energy_wh": "1"}, "Expected a whole number of watt-hours"),
+        ("walk", {"count": 1.5}, "Expected a whole number of steps"),
+    ],
+)
+def test_units_are_said_in_words(kind: str, data: Mapping[str, object], said: str) -> None:
+    (problem,) = validate(TYPES[kind], data)
+    assert problem.detail == said
+
+
+def test_no_symbol_of_a_unit_is_left_in_a_sentence() -> None:
+    numbers = [(kind, one) for kind in TYPES.values() for one in kind.fields.values() if one.unit]
+    for kind, one in numbers:
+        for value in (1.5, -1):
+            told = next(problem for problem in validate(kind, {one.name: value}) if problem.field == one.name)
+            last = told.detail.split()[-1]
+            assert last == "number" or last.isdigit() or (len(last) > 4 and last.endswith("s")), told
+
+
 def test_every_fault_is_told_at_once_and_no_value_is_repeated() -> None:
     problems = validate(TYPES["electricity.period"], {"baseline_wh": "secret", "speed": 1})
     assert {problem.code for problem in problems} == {"field-not-integer", "field-unknown", "field-missing"}

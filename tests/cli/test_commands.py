@@ -118,6 +118,11 @@ def test_sweeps_say_how_much_they_did(run: Run) -> None:
     assert run("sweep", "seal", "--json").json == {"seal": 0}
 
 
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "http"])
+def test_a_port_that_cannot_be_is_refused(run: Run, port: str) -> None:
+    run("serve", "--port", port).refused("--port")
+
+
 def test_a_worker_needs_a_broker(run: Run) -> None:
     run("worker").refused("CELERY_BROKER_URL")
 
@@ -130,7 +135,10 @@ def test_failures_are_one_sentence(run: Run, tmp_path: Path) -> None:
     run("quantify", "--programme", "gd-sz", "/no/such/file").refused("/no/such/file")
     run("methodology", "test", METHODOLOGIES_DIR=str(tmp_path / "nothing")).refused("data-file-missing")
     (tmp_path / "file").write_text("x")
-    run("sweep", CARBON_CREDIT_VAR=str(tmp_path / "file")).refused("file")
+    for unusable in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere")):
+        told = run("sweep", CARBON_CREDIT_VAR=str(unusable))
+        told.refused("the environment variable CARBON_CREDIT_VAR names")
+        assert told.err.count("\n") == 1
     (tmp_path / "var" / "carbon-credit.db").write_bytes(b"no database" * 100)
     run("sweep").refused("database")
 
@@ -160,6 +168,8 @@ def test_an_import_asks_for_what_it_needs(run: Run, tmp_path: Path) -> None:
         str(swipes),
     )
     run(*base).refused("--network")
+    nowhere = [argument if argument != "x-gd-sz" else "nope" for argument in base]
+    run(*nowhere).refused("programme-not-found")
     told = run(*base, "--network", str(network))
     assert (told.status, told.out) == (2, ""), told
     assert "Traceback" not in told.err
