@@ -63,7 +63,7 @@ def _period_options(command: Callable[..., None]) -> Callable[..., None]:
 def project(programme: str, credential: str | None, as_json: bool, **terms: Any) -> None:
     """Register a project, for which batches can be opened."""
     here = open_installation()
-    actor = str(acting(here, credential, programme=programme, role="operator").id)
+    actor = acting(here, credential, programme=programme, role="operator").key
     for name in ("crediting_from", "crediting_to"):
         terms[name] = terms[name].date()
     record = here.act(
@@ -128,7 +128,7 @@ def open_(
 ) -> None:
     """Open an empty batch for a project, a methodology version and a monitoring period."""
     here = open_installation()
-    actor = str(acting(here, credential, programme=programme, role="operator").id)
+    actor = acting(here, credential, programme=programme, role="operator").key
     record = here.act(
         lambda session, now: operations.open_batch(
             session,
@@ -152,7 +152,7 @@ def open_(
 def fill(programme: str, batch_id: UUID, credential: str | None, as_json: bool) -> None:
     """Take whole tonnes of what may enter, in order of occurrence."""
     here = open_installation()
-    actor = str(acting(here, credential, programme=programme, role="operator").id)
+    actor = acting(here, credential, programme=programme, role="operator").key
     with progress("Filling") as done:
         found = here.act(
             lambda session, now: operations.fill_batch(
@@ -193,7 +193,7 @@ def verify(
 ) -> None:
     """Begin verification; with --statement, state that the batch is right. Never by who prepared it."""
     here = open_installation()
-    actor = str(acting(here, credential, programme=programme, role="verifier").id)
+    actor = acting(here, credential, programme=programme, role="verifier").key
 
     def deed(session: Session, now: datetime) -> BatchRecord:
         state = queries.batch(session, programme=programme, batch_id=batch_id).state
@@ -285,7 +285,7 @@ def _step(
     **more: Any,
 ) -> None:
     here: Installation = open_installation()
-    actor = str(acting(here, credential, programme=programme, role="operator").id)
+    actor = acting(here, credential, programme=programme, role="operator").key
     record = here.act(
         lambda session, now: verb(
             session, programme=programme, batch_id=batch_id, actor=actor, now=now, **more

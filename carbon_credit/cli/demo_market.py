@@ -55,7 +55,10 @@ def redeem(here: Installation, city: City) -> Counter[str]:
 
 def sell(here: Installation, city: City, month: date, folder: Path) -> Sold:
     """Project, preview, open, fill, freeze, verify by another, register, both editions of the dossier."""
-    operator, verifier = str(city.parties["运营 Operator"]), str(city.parties["核证 Verifier"])
+    operator, verifier = (
+        f"operator:{city.parties['运营 Operator']}",
+        f"verifier:{city.parties['核证 Verifier']}",
+    )
     programme = city.programme
     with progress(f"Batch of {programme} {month:%Y-%m}", total=8) as step:
         batch = here.act(lambda session, now: _open(session, programme, month, operator, now))

@@ -44,7 +44,7 @@ def close(
     if (day is None) == (month is None):
         raise click.UsageError("Give either --day or --month.")
     here = open_installation()
-    actor = acting(here, credential, programme=programme, role="operator").name
+    actor = acting(here, credential, programme=programme, role="operator").key
     if day is not None:
         closings = [close_one_day(here, programme, day.date(), actor)]
     else:

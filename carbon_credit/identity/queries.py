@@ -26,6 +26,11 @@ class PartyRecord:
     active: bool
     created_at: datetime
 
+    @property
+    def key(self) -> str:
+        """How acts name the party: "operator:<id>"."""
+        return f"{self.role}:{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class CitizenRecord:
