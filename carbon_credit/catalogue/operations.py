@@ -14,7 +14,7 @@ from carbon_credit.catalogue.models import MethodologyVersion, NetworkVersion, P
 from carbon_credit.catalogue.rules import version_name
 from carbon_credit.kernel.bulk import insert_new
 from carbon_credit.kernel.digest import canonical_json, sha256_hex
-from carbon_credit.methodology.engine import weakest_grade
+from carbon_credit.methodology.engine import compile_package, weakest_grade
 from carbon_credit.methodology.loader import Package
 
 _VERSION = cast(Table, MethodologyVersion.__table__)
@@ -27,7 +27,8 @@ def seed(session: Session, *, root: Path, now: datetime) -> None:
     """Bring what `root` (a `methodologies/` folder) holds into the catalogue.
 
     New versions are added as published, new programmes added, changed profiles taken over from now
-    on. Raises PublishedDigestDiffers where a published version's bytes are not those of the folder.
+    on. Raises the DataError of a package that is not sound (a formula whose result is no mass of CO2e
+    does not get in), PublishedDigestDiffers where a published version's bytes are not those of the folder.
     """
     library = load_library(root)
     for package in library.packages.values():
@@ -65,6 +66,8 @@ def _seed_version(session: Session, package: Package, now: datetime) -> None:
         now,
     )
     if insert_new(session, _VERSION, _names(_VERSION), [row], "methodology_id"):
+        # A digest that is new here: from now on it is trusted by its digest alone.
+        compile_package(package, check_dimensions=True)
         return
     known = session.get_one(MethodologyVersion, (methodology.id, name))
     if known.digest != package.digest:

@@ -149,7 +149,7 @@ def quantify(programme: str, file: BinaryIO) -> None:
     if programme not in library.profiles:
         raise click.UsageError(f"There is no programme {programme}; known: {', '.join(library.profiles)}")
     compiled = {
-        key: compile_package(package, check_dimensions=False) for key, package in library.packages.items()
+        key: compile_package(package, check_dimensions=True) for key, package in library.packages.items()
     }
     out = sys.stdout.buffer
     with progress("Quantifying") as done:
@@ -198,7 +198,7 @@ def _compiled(library: Library, name: str) -> CompiledMethodology:
     if not wanted:
         known = ", ".join(f"{one}/v{number}" for one, number in sorted(library.packages))
         raise click.UsageError(f"There is no methodology {name}; known: {known}")
-    return compile_package(library.packages[max(wanted)], check_dimensions=False)
+    return compile_package(library.packages[max(wanted)], check_dimensions=True)
 
 
 def _input(text: str) -> tuple[str, int | str]:
