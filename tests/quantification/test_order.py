@@ -2,6 +2,7 @@
 
 import random
 from datetime import date, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -156,3 +157,22 @@ def test_a_closed_month_has_opening_balances_once_its_rows_are_sealed(database: 
     with unit_of_work(database, read_only=True) as session:
         assert session.scalar(count) == 4  # both sources, the citizen's grams, the citizen's points
         assert audit_ledger(session, full=True) == []
+
+
+@pytest.mark.long
+def test_all_5040_orders_of_seven_rides_end_the_same(database: Database) -> None:
+    orders = list(permutations(range(1, 8)))
+    world = World(database, people=len(orders))
+    rides = {person: rides_around_midnight(person) for person in range(len(orders))}
+    for turn in range(-1, 7):  # first the ride of the day before, then each person's order, ride by ride
+        events = [rides[person][order[turn] if turn >= 0 else 0] for person, order in enumerate(orders)]
+        for start in range(0, len(events), 1_000):
+            world.credit(*events[start : start + 1_000])
+    world.close(THE_19TH, THE_20TH)
+    sums = text("SELECT credits_posted - debits_posted FROM account WHERE kind = :kind")
+    with unit_of_work(database, read_only=True) as session:
+        grams = list(session.scalars(sums, {"kind": "citizen.reductions"}))
+        points = list(session.scalars(sums, {"kind": "citizen.points"}))
+    assert grams == [EXPECTED_MG] * len(orders)
+    assert len(points) == len(orders)
+    assert len(set(points)) == 1
