@@ -35,7 +35,7 @@ class Task:
     """A methodology, random inputs for it, the formula by hand in Decimal, and exactly in fractions."""
 
     name: str
-    package: tuple[str, int]
+    package: tuple[str, str]
     inputs: Callable[[Random], Inputs]
     by_hand: Callable[[Inputs], int]
     exact: Callable[[Inputs], int]
@@ -74,7 +74,7 @@ def _saved_exact(inputs: Inputs) -> int:
 TASKS = (
     Task(
         name="metro or bus ride",
-        package=("sz-public-transit", 1),
+        package=("sz-public-transit", "v1"),
         inputs=lambda random: {
             "mode": random.choice(("metro", "bus")),
             "distance_m": random.choice((1, 200_000, random.randint(1, 200_000))),
@@ -84,7 +84,7 @@ TASKS = (
     ),
     Task(
         name="household electricity",
-        package=("household-electricity", 1),
+        package=("household-electricity", "v1"),
         inputs=lambda random: {
             "baseline_wh": random.choice((0, 10**8, random.randint(0, 10**6))),
             "energy_wh": random.randint(0, 10**6),
@@ -94,7 +94,7 @@ TASKS = (
     ),
     Task(
         name="metro trip, mean method",
-        package=("gz-metro-ride", 1),
+        package=("gz-metro-ride", "v1"),
         inputs=lambda random: {},
         by_hand=lambda inputs: _floored(RF_TRIP),
         exact=lambda inputs: floor(Fraction("0.5155") * 1_000_000),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from bench import engine, events, ledger
+from bench import engine, events, ledger, openfisca, stream
 from bench.databases import KINDS
 from bench.measure import Figure, Plan, process_peak_mib, single
 from carbon_credit.kernel.process import settle
@@ -15,7 +15,8 @@ Section = Callable[[Plan], list[Figure]]
 
 def sections() -> dict[str, Section]:
     """Name -> what measures it."""
-    found: dict[str, Section] = {engine.SECTION: engine.measure}
+    found: dict[str, Section] = {engine.SECTION: engine.measure, openfisca.SECTION: openfisca.measure}
+    found[stream.SECTION] = stream.measure
     for title, measure in (("Ledger", ledger.measure), ("Event path", events.measure)):
         found |= {f"{title} on {kind}": partial(measure, kind) for kind in KINDS}
     return found

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,18 @@ ENGINE = {f"{what}, {task}" for task in TASKS for what in ("evaluate", "explain"
     "parse the same YAML files, no more",
     "Python memory to load the library",
     "most memory of the process",
+}
+PEER = {
+    f"{what}, {who}"
+    for what, peers in {
+        "one row": ("engine", "OpenFisca", "engine with trace", "OpenFisca with trace"),
+        "20,000 rows": ("engine", "engine, one by one", "OpenFisca"),
+        "right to the milligram": ("engine", "OpenFisca"),
+    }.items()
+    for who in peers
+} | {"most memory of the process"}
+STREAM = {f"{what}, {length}" for what in ("stream", "most memory") for length in ("a tenth", "whole")} | {
+    "most memory of the process"
 }
 SIZES = ("1", "100", "1,000")
 
@@ -30,7 +43,11 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
     command = [sys.executable, "-m", "bench", "--quick", "--json", str(file)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr
-    expected = {"Engine": ENGINE}
+    expected = {"Engine": ENGINE, "Offline quantification": STREAM}
+    if find_spec("openfisca_core") is None:
+        assert "skipped: openfisca-core is not installed" in ran.stdout
+    else:
+        expected["Engine beside OpenFisca"] = PEER
     kinds = {"SQLite": ("INSERT", "executemany", "executemany"), "PostgreSQL": ("INSERT", "COPY", "COPY")}
     for kind, ways in kinds.items():
         if kind == "PostgreSQL" and postgresql_template is None:

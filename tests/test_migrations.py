@@ -33,6 +33,9 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
 APPEND_ONLY: dict[str, dict[str, Any]] = {
     "profile": {},
     "network_version": {},
+    "methodology_text": {},
+    "methodology_approval": {"act": "publish", "programme": "x-a"},
+    "value_confirmation": {"programme": "x-a"},
     "transfer": {
         "phase": "posted",
         "amount": 1,
@@ -47,6 +50,8 @@ APPEND_ONLY: dict[str, dict[str, Any]] = {
     "reduction": {"use": "credit", "grade": "published", "gross_mg": 2, "credited_mg": 1},
     "reduction_adjustment": {"reason": "cap"},
     "reduction_end": {"reason": "withdrawn"},
+    "reduction_revision": {"use": "credit", "grade": "published", "reason": "settled"},
+    "reduction_part": {"starts_on": AT.date(), "ends_before": date(2026, 12, 1)},
     "period": {"kind": "day"},
     "batch_step": {},
 }
@@ -246,6 +251,29 @@ def test_a_row_of_an_append_only_table_stays_as_it_is(
             _insert_anything(session, table)
             with pytest.raises(DBAPIError, match="append-only"):
                 session.execute(sa.text(statement))
+
+
+@pytest.mark.parametrize("name", ["reduction", "reduction_adjustment"])
+def test_rows_survive_where_a_check_is_replaced(name: str, nothing: Database) -> None:
+    """On SQLite the whole table is made anew; its rows and triggers are there afterwards."""
+    schema.upgrade(nothing, "0008")
+    table = metadata.tables[name]
+    with nothing.write_session() as session:
+        _insert_anything(session, table)
+        session.commit()
+    with nothing.engine.connect() as connection:
+        before = connection.execute(table.select()).all()
+    for number in ("0009", "0008", "0009"):
+        (schema.upgrade if number == "0009" else schema.downgrade)(nothing, number)
+        with nothing.engine.connect() as connection:
+            assert connection.execute(table.select()).all() == before
+        for statement in (f"UPDATE {name} SET programme = programme", f"DELETE FROM {name}"):
+            with nothing.write_session() as session, pytest.raises(DBAPIError, match="append-only"):
+                session.execute(sa.text(statement))
+    items = {one: told for one, told in look(nothing).items() if "batch_item" in one and "trigger" in one}
+    assert len(items) >= 4
+    text = " ".join(look(nothing).values())
+    assert "LEFT JOIN reduction_revision v" in text
 
 
 @pytest.fixture(params=["one_sqlite", "module_postgresql"])

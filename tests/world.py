@@ -14,6 +14,7 @@ from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.ledger.accounts import CO2E, POINTS, AccountKey
 from carbon_credit.ledger.queries import balances, lots
+from carbon_credit.quantification.annual import close_year, open_months
 from carbon_credit.quantification.closing import close_day, close_month, open_days
 from carbon_credit.quantification.operations import credit, withdraw
 from carbon_credit.quantification.outcomes import Outcome
@@ -112,6 +113,23 @@ class World:
             self.database,
             lambda session: close_month(
                 session, programme=self.programme, month=month, now=self.now, closed_by="test"
+            ),
+        )
+
+    def close_year(self, year: date) -> None:
+        """Close all open months of a year, then the year."""
+        with unit_of_work(self.database, read_only=True) as session:
+            months = open_months(session, programme=self.programme, year=year)
+        for month in months:
+            self.close_month(month)
+        self.close_only_year(year)
+
+    def close_only_year(self, year: date) -> None:
+        """Close the year itself."""
+        transact(
+            self.database,
+            lambda session: close_year(
+                session, programme=self.programme, year=year, now=self.now, closed_by="test"
             ),
         )
 

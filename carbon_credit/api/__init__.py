@@ -4,25 +4,29 @@ from flask import Flask
 
 from carbon_credit.api.addresses import register_converters
 from carbon_credit.api.citizens import account, redemptions
+from carbon_credit.api.citizens import facts as own_facts
 from carbon_credit.api.errors import register_error_handlers
 from carbon_credit.api.headers import register_headers
 from carbon_credit.api.merchants import offers as merchant_offers
 from carbon_credit.api.merchants import vouchers
 from carbon_credit.api.operators import (
     batches,
+    dry_runs,
     methodologies,
     offers,
     periods,
     programmes,
     projects,
+    publications,
     verifications,
 )
 from carbon_credit.api.partners import citizens as linked
-from carbon_credit.api.partners import events, oauth
-from carbon_credit.api.public import docs, health, keys, serials, totals
+from carbon_credit.api.partners import events, facts, oauth
+from carbon_credit.api.public import docs, health, keys, pages, serials, totals
 from carbon_credit.api.runtime import Runtime
 
 _ASSET = f"<any({','.join(repr(name) for name in docs.ASSETS)}):name>"
+_VERSION = "/v1/methodologies/<slug:methodology_id>/versions/<slug:version>"
 
 # fmt: off
 ROUTES = (
@@ -39,10 +43,14 @@ ROUTES = (
     ("DELETE", "/v1/citizens/<uuid:citizen_id>/consents/<scene:scene>", linked.end_consent),
     ("PUT",    "/v1/citizens/<uuid:citizen_id>/mandate", linked.give_mandate),
     ("DELETE", "/v1/citizens/<uuid:citizen_id>/mandate", linked.end_mandate),
+    ("GET",    "/v1/citizens/<uuid:citizen_id>/facts", facts.list_facts),
+    ("PUT",    "/v1/citizens/<uuid:citizen_id>/facts/<slug:name>", facts.state_fact),
+    ("POST",   "/v1/citizens/<uuid:citizen_id>/meters", facts.state_meter),
     # citizens
     ("GET",    "/v1/me/account", account.get_account),
     ("GET",    "/v1/me/statement", account.get_statement),
     ("GET",    "/v1/me/reductions", account.list_reductions),
+    ("GET",    "/v1/me/facts", own_facts.list_own_facts),
     ("GET",    "/v1/reductions/<uuid:reduction_id>/explanation", account.explain_reduction),
     ("GET",    "/v1/offers", redemptions.list_offers),
     ("POST",   "/v1/redemptions", redemptions.redeem),
@@ -65,6 +73,11 @@ ROUTES = (
     ("POST",   "/v1/offers/<uuid:offer_id>/stock", offers.add_offer_stock),
     ("GET",    "/v1/methodologies", methodologies.list_methodologies),
     ("GET",    "/v1/methodologies/<slug:methodology_id>/<slug:version>", methodologies.get_methodology),
+    ("POST",   "/v1/methodologies", publications.upload_methodology),
+    ("POST",   f"{_VERSION}/publication", publications.publish_methodology),
+    ("POST",   f"{_VERSION}/confirmations", publications.confirm_value),
+    ("POST",   f"{_VERSION}/retirement", publications.retire_methodology),
+    ("POST",   f"{_VERSION}/dry-runs", dry_runs.try_methodology),
     ("GET",    "/v1/periods", periods.list_periods),
     ("POST",   "/v1/periods", periods.close_period),
     ("POST",   "/v1/projects", projects.register_project),
@@ -97,6 +110,8 @@ ROUTES = (
     ("GET",    "/openapi.json", docs.get_contract),
     ("GET",    "/docs", docs.get_docs),
     ("GET",    f"/docs/{_ASSET}", docs.get_docs_asset),
+    ("GET",    "/docs/methodologies", pages.get_coverage_page),
+    ("GET",    "/docs/methodologies/<slug:methodology_id>/<slug:version>", pages.get_methodology_page),
 )
 # fmt: on
 

@@ -11,7 +11,7 @@ def example(schema: Schema) -> dict[str, Any]:
     for name, field in schema.fields.items():
         value = _value(field)
         if value is not missing:
-            found[name] = value
+            found[field.data_key or name] = value
     return found
 
 

@@ -149,20 +149,21 @@ def reads(
     answer: type[Schema] | None,
     allowed: Access | None = None,
     query: type[Schema] | None = None,
+    takes: type[Schema] | None = None,
     form: type[Schema] | None = None,
     downloads: tuple[str, ...] = (),
     raises: tuple[type[CarbonError], ...] = (),
     uses_database: bool = True,
     oauth: bool = False,
 ) -> Callable[[View], Operation]:
-    """Declare a view that only reads."""
+    """Declare a view that only reads. `takes`: a question that is too much for a query string."""
 
     def declare(view: View) -> Operation:
         return Operation(
             view=view,
             writes=False,
             access=allowed,
-            body=None,
+            body=takes() if takes else None,
             form=form() if form else None,
             content={},
             query=query() if query else None,

@@ -26,12 +26,16 @@ _IN_WORDS = {
     "m": "metres",
     "s": "seconds",
     "g": "grams",
+    "mgCO2e": "milligrams of carbon dioxide",
     "mL": "millilitres",
+    "mL/vkm": "millilitres per kilometre",
     "W": "watts",
     "Wh": "watt-hours",
     "passenger": "passengers",
     "step": "steps",
     "item": "items",
+    "m2": "square metres",
+    "person": "persons",
 }
 
 

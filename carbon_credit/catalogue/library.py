@@ -1,16 +1,35 @@
 """The whole library of data, checked: what `methodology lint` and `methodology test` run."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from carbon_credit.catalogue.activities import ActivityType, load_activities
-from carbon_credit.catalogue.errors import BorrowedDiffers, CaseFailed
+from carbon_credit.catalogue.errors import (
+    BindingRefused,
+    BorrowedDiffers,
+    CaseFailed,
+    LockedDiffers,
+    OfficialInFolder,
+)
+from carbon_credit.catalogue.lock import FILE as LOCK
+from carbon_credit.catalogue.lock import Key, Lock, read_lock
+from carbon_credit.catalogue.parts import parts_of
+from carbon_credit.catalogue.personas import FILE as PERSONAS
+from carbon_credit.catalogue.personas import load_personas
 from carbon_credit.catalogue.profile import ProgrammeProfile, load_profile
 from carbon_credit.methodology.cases import run_cases
+from carbon_credit.methodology.definition import Grade, InputSpec
 from carbon_credit.methodology.engine import compile_package
 from carbon_credit.methodology.errors import DataError, NameUndefined, ValueWrong
-from carbon_credit.methodology.loader import Package, load_package, package_folders, read_factor_set
+from carbon_credit.methodology.loader import (
+    Package,
+    factor_files,
+    package_folders,
+    packages_in,
+    read_factor_set,
+)
 
 
 @dataclass(frozen=True)
@@ -18,41 +37,73 @@ class Library:
     """Everything under `methodologies/`, read and consistent with itself."""
 
     activities: Mapping[str, ActivityType]
-    packages: Mapping[tuple[str, int], Package]
+    packages: Mapping[tuple[str, str], Package]
     profiles: Mapping[str, ProgrammeProfile]
 
 
-def load_library(root: Path) -> Library:
-    """The library under `root`. Raises the first DataError. Dimensions and cases are not run."""
+_READ: dict[str, Library] = {}
+
+
+def load_library(root: Path, *, published: Mapping[Key, Package] = {}) -> Library:
+    """The library under `root`. Raises the first DataError. Dimensions and cases are not run.
+
+    Programmes may also bind what is in `published`: versions that are in the database and not in the
+    folder. The same bytes are read once in a process.
+    """
+    digest = _digest_of(root) + "".join(sorted(package.digest for package in published.values()))
+    if digest not in _READ:
+        _READ.clear()
+        _READ[digest] = _read_library(root, published)
+    return _READ[digest]
+
+
+def _digest_of(root: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(root.rglob("*.yaml")):
+        for part in (str(path.relative_to(root)).encode(), path.read_bytes()):
+            whole.update(len(part).to_bytes(8, "big") + part)
+    return whole.hexdigest()
+
+
+def _read_library(root: Path, published: Mapping[Key, Package]) -> Library:
     activities = load_activities(root)
-    packages = {}
+    packages: dict[Key, Package] = {}
+    factors = factor_files(root)
     for folder in package_folders(root):
-        package = load_package(folder)
-        check_package(package, activities)
-        packages[package.key] = package
+        for package in packages_in(folder, factors):
+            check_package(package, activities)
+            packages[package.key] = package
     profiles = {
-        path.stem: load_profile(path, activities=activities, packages=packages) for path in _profiles(root)
+        path.stem: load_profile(path, activities=activities, packages={**published, **packages})
+        for path in _profiles(root)
     }
     return Library(activities, packages, profiles)
 
 
 def library_problems(root: Path) -> list[DataError]:
     """Everything that is wrong under `root`, one fault a file: reading, dimensions, cases, borrowed
-    values, factor sets that nobody names, programmes. Empty when the library is sound."""
+    values, factor sets that nobody names, personas, programmes, what published.lock says. Empty when the
+    library is sound."""
     problems: list[DataError] = []
-    packages: dict[tuple[str, int], Package] = {}
+    packages: dict[tuple[str, str], Package] = {}
     try:
         activities = load_activities(root)
     except DataError as error:
         return [error]
+    try:
+        if (root / PERSONAS).is_file():
+            load_personas(root, activities)
+    except DataError as error:
+        problems.append(error)
+    factors = factor_files(root)
     for folder in package_folders(root):
         try:
-            package = load_package(folder)
-            check_package(package, activities)
-            # From here on the programmes that name it are not blamed for its faults.
-            packages[package.key] = package
-            compile_package(package, check_dimensions=True)
-            problems += failed_cases(package)
+            for package in packages_in(folder, factors):
+                check_package(package, activities)
+                # From here on the programmes that name it are not blamed for its faults.
+                packages[package.key] = package
+                compile_package(package, check_dimensions=True)
+                problems += failed_cases(package)
         except DataError as error:
             problems.append(error)
     for package in packages.values():
@@ -62,12 +113,41 @@ def library_problems(root: Path) -> list[DataError]:
             read_factor_set(path.read_bytes(), path.stem)
         except DataError as error:
             problems.append(error)
+    profiles = []
     for path in _profiles(root):
         try:
-            load_profile(path, activities=activities, packages=packages)
+            profiles.append(load_profile(path, activities=activities, packages=packages))
         except DataError as error:
             problems.append(error)
-    return problems
+    try:
+        lock = read_lock(root)
+    except DataError as error:
+        return [*problems, error]
+    return [*problems, *_lock_problems(lock, packages), *_binding_problems(lock, profiles)]
+
+
+def _lock_problems(lock: Lock, packages: Mapping[Key, Package]) -> Iterator[DataError]:
+    """Published packages are there, byte for byte, and none of the folder is `official`: that grade is
+    given in the catalogue, by two operators who have the document."""
+    for key, digest in lock.items():
+        package = packages.get(key)
+        if package is None or package.digest != digest:
+            found = package.digest[:12] if package else "nothing"
+            yield LockedDiffers(file=LOCK, line=0, key=" ".join(key), locked=digest[:12], found=found)
+    for package in packages.values():
+        for part in parts_of(package).values():
+            if part.grade is Grade.OFFICIAL and part.file_sha256 is None:
+                yield package.document.refuse(OfficialInFolder, key=part.name)
+
+
+def _binding_problems(lock: Lock, profiles: Iterable[ProgrammeProfile]) -> Iterator[DataError]:
+    for profile in profiles:
+        for at, binding in enumerate(profile.bindings):
+            key = (binding.methodology, binding.version_name)
+            if not profile.rehearsal and key not in lock:
+                what = f"{' '.join(key)} is a draft, not in {LOCK}; only a rehearsal may bind it"
+                file = f"programmes/{profile.code}.yaml"
+                yield BindingRefused(file=file, line=0, key=f"bindings[{at}]", what=what)
 
 
 def check_package(package: Package, activities: Mapping[str, ActivityType]) -> None:
@@ -77,13 +157,26 @@ def check_package(package: Package, activities: Mapping[str, ActivityType]) -> N
         if kind not in activities:
             raise document.refuse(NameUndefined, "activity_types", key=kind, known=", ".join(activities))
     for index, spec in enumerate(methodology.inputs):
-        if spec.kind == "event" or spec.by_activity is not None:
-            continue
         for kind in methodology.activity_types:
-            field = activities[kind].fields.get(spec.name)
-            if field is None or field.kind != spec.kind or field.unit != spec.unit:
-                what = f"{kind} has no {spec.kind} field {spec.name} in {spec.unit}"
+            what = _unread(spec, activities[kind])
+            if what is not None:
                 raise document.refuse(ValueWrong, "inputs", index, what=what)
+
+
+def _unread(spec: InputSpec, activity: ActivityType) -> str | None:
+    """Why the input cannot be had from events of this type; None where it can, or comes from elsewhere."""
+    if spec.kind == "history":
+        field = activity.fields.get(spec.of or "")
+        if field is None or field.kind != "integer":
+            return f"{activity.code} has no integer field {spec.of} to look back at"
+        if spec.take == "sum" and field.unit != spec.unit:
+            return f"{activity.code} has {spec.of} in {field.unit}; its sum has the same unit"
+    elif spec.kind in ("integer", "enum") and spec.by_activity is None:
+        field = activity.fields.get(spec.name)
+        if field is None or field.kind != spec.kind or field.unit != spec.unit:
+            unit = f" in {spec.unit}" if spec.unit else ""
+            return f"{activity.code} has no {spec.kind} field {spec.name}{unit}"
+    return None
 
 
 def failed_cases(package: Package) -> list[DataError]:
@@ -96,14 +189,14 @@ def failed_cases(package: Package) -> list[DataError]:
     ]
 
 
-def _borrowed_problems(package: Package, packages: Mapping[tuple[str, int], Package]) -> list[DataError]:
+def _borrowed_problems(package: Package, packages: Mapping[tuple[str, str], Package]) -> list[DataError]:
     problems: list[DataError] = []
     for index, parameter in enumerate(package.methodology.parameters):
         for at, value in enumerate(parameter.values):
             if value.borrowed_from is None:
                 continue
             lender, version, name = value.borrowed_from.split("/")
-            held = _values_of(packages.get((lender, int(version[1:]))), name)
+            held = _values_of(packages.get((lender, version)), name)
             if (value.value, parameter.unit) not in held:
                 expected = ", ".join(f"{amount} {unit}" for amount, unit in held) or "no such value"
                 path = ("parameters", index, "values", at, "borrowed_from")

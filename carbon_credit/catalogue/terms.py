@@ -1,6 +1,6 @@
 """The terms of a programme's profile: scenes, bindings, caps, points, mandate, windows of time."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -8,9 +8,13 @@ from msgspec import Meta
 from carbon_credit.methodology.definition import Code, Grade, Name, Record, ShortText, Slug, Texts
 
 CO2E_BASIS = "co2e_mg"
+EVENT_BASIS = "event"
 LONGEST_VALIDITY_YEARS = 10
+WARNED_DAYS = 30
 
 Positive = Annotated[int, Meta(ge=1, le=10**15)]
+SceneCode = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32)]
+CapScope = Literal["activity-day", "scene-day", "person-day", "person-year", "programme-day"]
 
 
 class Evidence(Record, frozen=True, kw_only=True):
@@ -21,14 +25,35 @@ class Evidence(Record, frozen=True, kw_only=True):
     note: Texts | None = None
 
 
-class Scene(Record, frozen=True, kw_only=True):
-    """A part of life that a citizen consents to, one partner at a time."""
+class SceneApproval(Evidence, frozen=True, kw_only=True):
+    """The authority's leave to credit a scene. `approved_to` is its last day: what happens later is
+    refused. Documents name last days, so unlike `effective_to` it is inclusive."""
 
-    code: Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32)]
+    approved_to: date
+
+    def holds_on(self, day: date) -> bool:
+        """False from the day after the last one."""
+        return day <= self.approved_to
+
+    def wants_renewal(self, day: date) -> bool:
+        """True from 30 days before the last day."""
+        return day + timedelta(days=WARNED_DAYS) >= self.approved_to
+
+
+class Scene(Record, frozen=True, kw_only=True):
+    """A part of life that a citizen consents to, one partner at a time.
+
+    `track`, where a programme has two: activity of the `public` one earns points and never grams for
+    sale, that of the `project` one grams and never points.
+    """
+
+    code: SceneCode
     label: Texts
     activity_types: Annotated[tuple[Code, ...], Meta(min_length=1, max_length=32)]
     consent_version: ShortText
     consent_text: Texts
+    approval: SceneApproval | None = None
+    track: Literal["public", "project"] | None = None
 
 
 class BindingSpec(Record, frozen=True, kw_only=True):
@@ -36,6 +61,8 @@ class BindingSpec(Record, frozen=True, kw_only=True):
 
     `credit`: grams and points. `points`: points only. `display`: shown, nothing posted.
     `earlier_period`: the version is declared in force before its own first day (rehearsal only).
+    `overlay`: the version with its overlay (rehearsal only). `sandbox_use`: what a real programme uses
+    the version for as long as any grade of it is sandbox; `use` holds once every value is confirmed.
     """
 
     activity_type: Code
@@ -45,23 +72,42 @@ class BindingSpec(Record, frozen=True, kw_only=True):
     effective_to: date | None
     use: Literal["credit", "points", "display"]
     earlier_period: bool = False
+    overlay: bool = False
+    sandbox_use: Literal["points", "display"] | None = None
     note: Texts | None = None
+
+    @property
+    def version_name(self) -> str:
+        """ "v1", or "v1+sandbox"."""
+        return f"v{self.version}" + ("+sandbox" if self.overlay else "")
 
 
 class Cap(Evidence, frozen=True, kw_only=True):
-    """At most so many events and milligrams per citizen and business day of one activity type."""
+    """At most so many events and milligrams in a span, computed when the span is closed.
 
-    activity_type: Code
+    `activity-day`: one citizen's business day of one activity type; `scene-day`: of one scene;
+    `person-day`, `person-year`: of everything a citizen does; `programme-day`: of all citizens together.
+    """
+
+    scope: CapScope = "activity-day"
+    activity_type: Code | None = None
+    scene: SceneCode | None = None
     max_events: Positive | None
     max_mg: Positive | None
     effective_from: date | None = None
     effective_to: date | None = None
 
+    @property
+    def over(self) -> tuple[str, str | None]:
+        """What it limits: no two caps over the same hold on one day."""
+        return self.scope, self.activity_type or self.scene
+
 
 class PointsRule(Evidence, frozen=True, kw_only=True):
     """`points` for every full `per` of the basis, floored over a citizen's business day.
 
-    `basis` is `co2e_mg`, or an integer field of the activity (`count`: 3,000 steps = 1 point).
+    `basis` is `co2e_mg`, `event` (each event that the caps let through is 1), or an integer field of the
+    activity (`count`: 3,000 steps = 1 point).
     """
 
     code: Slug
@@ -78,7 +124,25 @@ class PointsRule(Evidence, frozen=True, kw_only=True):
         return max(amount, 0) // self.per * self.points
 
 
-class PointsValidity(Evidence, frozen=True, kw_only=True):
+class PointsBudget(Evidence, frozen=True, kw_only=True):
+    """At most so many points are issued in a span to all citizens together; `scene`: for that scene alone.
+    The citizens' part of it is as for caps: first come, first served in the order of closing."""
+
+    points: Positive
+    per: Literal["day", "month", "year"]
+    scene: SceneCode | None = None
+    effective_from: date
+    effective_to: date | None
+
+
+class Dated(Evidence, frozen=True, kw_only=True):
+    """Base of a term that always holds one way: alone in the file it has no period, in a list each has."""
+
+    effective_from: date | None = None
+    effective_to: date | None = None
+
+
+class PointsValidity(Dated, frozen=True, kw_only=True):
     """How long points of a day can be spent."""
 
     years: Annotated[int, Meta(ge=1, le=LONGEST_VALIDITY_YEARS)]
@@ -102,13 +166,65 @@ class EventWindow(Record, frozen=True, kw_only=True):
     detail_days: Annotated[int, Meta(ge=1, le=3_660)]
 
 
-class MandateTerms(Evidence, frozen=True, kw_only=True):
+class ClaimRule(Dated, frozen=True, kw_only=True):
+    """Whose a reduction is when it is quantified: the citizen's, or the partner's that reported it."""
+
+    claimant: Literal["citizen", "partner"]
+
+
+class Overflow(Evidence, frozen=True, kw_only=True):
+    """Aggregation by platforms (平台归集): of a citizen's reductions of a span by one partner, the partner
+    gets the first `threshold_mg` and the citizen the excess. It goes before the claim rule.
+
+    `partner` names the party that aggregates; null: whichever partner reported the event.
+    """
+
+    activity_types: Annotated[tuple[Code, ...], Meta(min_length=1, max_length=32)]
+    partner: ShortText | None
+    threshold_mg: Annotated[int, Meta(ge=0, le=10**15)]
+    per: Literal["citizen-day", "citizen-month", "citizen-year"]
+    effective_from: date | None = None
+    effective_to: date | None = None
+
+
+class MandateTerms(Dated, frozen=True, kw_only=True):
     """What a citizen signs to let the programme apply for and sell reductions. `share_percent` of the
     proceeds is promised; null where no share is promised."""
 
     text_version: ShortText
     text: Texts
     share_percent: Annotated[int, Meta(ge=0, le=100)] | None
+
+
+class NoticeRule(Evidence, frozen=True, kw_only=True):
+    """What is disclosed, to whom, and for how many working days, before an application (公示)."""
+
+    working_days: Annotated[int, Meta(ge=1, le=366)]
+    text: Texts
+
+
+class IncentiveRoute(Evidence, frozen=True, kw_only=True):
+    """One way in which low-carbon conduct is rewarded here."""
+
+    route: Literal["subsidy", "merchant", "market", "fund", "donation"]
+    text: Texts
+
+
+class Market(Evidence, frozen=True, kw_only=True):
+    """A market on which the programme's reductions may be used: `code` names the market profile,
+    `credit` the product (PHCER)."""
+
+    code: Slug
+    credit: ShortText | None
+
+
+class OfficialRegister(Evidence, frozen=True, kw_only=True):
+    """The authority's register, in which alone a title is proved."""
+
+    name: Texts
+    keeper: Texts | None
+    credit: ShortText | None
+    address: ShortText | None = None
 
 
 class RehearsalRules(Record, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 import sys
 
 import click
+from rich.markup import escape
 
 from carbon_credit.cli.context import emit, json_option, open_installation, progress, stderr
 from carbon_credit.kernel.unit_of_work import unit_of_work
@@ -26,7 +27,8 @@ def audit(recent: bool, as_json: bool) -> None:
     with progress("Auditing") as done, unit_of_work(here.database, read_only=True) as session:
         report = audit_everything(session, full=not recent, progress=done)
     for finding in report.findings:
-        stderr.print(f"[red]{finding.rule}[/] {finding.table} {finding.row}: {finding.detail}")
+        told = escape(f"{finding.table} {finding.row}: {finding.detail}")
+        stderr.print(f"[red]{finding.rule}[/] {told}")
     if as_json:
         emit(report.as_dict())
     elif not report.findings:

@@ -6,15 +6,22 @@ import click
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from carbon_credit import __version__
+from carbon_credit.cli import publication
 from carbon_credit.cli.batches import batch, serials
+from carbon_credit.cli.comparing import diff
 from carbon_credit.cli.database import db
 from carbon_credit.cli.demo import demo
 from carbon_credit.cli.dossiers import dossier
+from carbon_credit.cli.facts import facts
 from carbon_credit.cli.imports import import_
 from carbon_credit.cli.ledgers import ledger
-from carbon_credit.cli.methodologies import methodology, quantify
+from carbon_credit.cli.methodologies import methodology
+from carbon_credit.cli.pages import pages
 from carbon_credit.cli.parties import party
 from carbon_credit.cli.periods import period
+from carbon_credit.cli.quantifying import quantify
+from carbon_credit.cli.requantifying import dry_run
+from carbon_credit.cli.schemas import schema
 from carbon_credit.cli.servers import openapi, serve, sweep, worker
 from carbon_credit.kernel.errors import CarbonError
 from carbon_credit.kernel.process import settle
@@ -32,6 +39,7 @@ for command in (
     worker,
     db,
     party,
+    facts,
     import_,
     methodology,
     quantify,
@@ -44,6 +52,14 @@ for command in (
     openapi,
 ):
     commands.add_command(command)
+
+
+methodology.add_command(pages)
+methodology.add_command(diff)
+methodology.add_command(dry_run)
+methodology.add_command(schema)
+for command in publication.COMMANDS:
+    methodology.add_command(command)
 
 
 def main() -> None:

@@ -2,28 +2,27 @@
 
 import os
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
-import orjson
+from rich.markup import escape
 from rich.table import Table
 
 from carbon_credit.catalogue.library import Library, library_problems, load_library
-from carbon_credit.catalogue.profile import ProgrammeProfile
-from carbon_credit.cli.context import emit, json_option, progress, stderr, stdout
-from carbon_credit.events.errors import EventInvalid
-from carbon_credit.events.incoming import read_event
-from carbon_credit.kernel.clock import business_day
+from carbon_credit.catalogue.lock import read_lock
+from carbon_credit.cli.context import emit, json_option, stderr, stdout
+from carbon_credit.kernel import clock
 from carbon_credit.kernel.settings import read_settings
 from carbon_credit.methodology.cases import run_cases
 from carbon_credit.methodology.engine import (
     CompiledMethodology,
-    Refusal,
+    best_before,
     compile_package,
     weakest_grade,
 )
+from carbon_credit.pages.methodology_page import has_null
 
 
 def _root() -> Path:
@@ -38,38 +37,46 @@ def methodology() -> None:
 @methodology.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Every version: its grade, since when, and which programmes use it for what."""
+    """Every version of the folder: state, grade, since when, and which programmes use it for what."""
     library = load_library(_root())
-    rows = [_described(library, key) for key in sorted(library.packages)]
+    lock = read_lock(_root())
+    rows = [
+        {"state": "published" if key in lock else "draft"} | _described(library, key)
+        for key in sorted(library.packages)
+    ]
     if as_json:
         emit({"methodologies": rows})
         return
-    table = Table(title="Methodologies")
-    for name in ("methodology", "version"):
-        table.add_column(name, no_wrap=True)
-    for name in ("title", "grade", "in force", "used by"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        uses = ", ".join(f"{use['programme']} {use['activity_type']}: {use['use']}" for use in row["uses"])
-        span = f"{row['effective_from'] or '?'} – {row['effective_to'] or ''}"
-        grade = f"{row['grade']} (sandbox)" if row["sandbox"] else row["grade"]
-        table.add_row(row["id"], row["version"], row["title_zh"], grade, span, uses)
+    table = Table(title="Methodologies", caption="* sandbox: below `published`. All of it: --json.")
+    names = [f"{row['id']}/{row['version']}" for row in rows]
+    for name, width in (("no.", 3), ("methodology", max(map(len, names))), ("state", 9), ("grade", 11)):
+        table.add_column(name, no_wrap=True, width=width)
+    # What does not fit is cut: a row stays one line.
+    room = max((stdout.width - max(map(len, names)) - 42) // 2, 4)
+    for name in ("title", "used by"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=room)
+    for name, row in zip(names, rows, strict=True):
+        uses = ", ".join(sorted({f"{use['programme']}: {use['use']}" for use in row["uses"]}))
+        grade = "no values" if row["null"] else f"{row['grade']}{' *' if row['sandbox'] else ''}"
+        table.add_row(row["number"] or "", name, row["state"], grade, row["title_zh"], uses)
     stdout.print(table)
 
 
-def _described(library: Library, key: tuple[str, int]) -> dict[str, Any]:
+def _described(library: Library, key: tuple[str, str]) -> dict[str, Any]:
     package = library.packages[key]
     grade = weakest_grade(package)
     uses = [
         {"programme": profile.code, "activity_type": one.activity_type, "use": one.use}
         for profile in library.profiles.values()
         for one in profile.bindings
-        if (one.methodology, one.version) == key
+        if (one.methodology, one.version_name) == key
     ]
     method = package.methodology
     return {
         "id": method.id,
-        "version": f"v{method.version}",
+        "version": package.version,
+        "number": method.number,
+        "null": has_null(method),
         "title_zh": method.title.zh,
         "title_en": method.title.en,
         "digest": package.digest,
@@ -82,14 +89,53 @@ def _described(library: Library, key: tuple[str, int]) -> dict[str, Any]:
 
 
 @methodology.command()
-def lint() -> None:
-    """Read everything, check dimensions, sources, periods, cases and programmes. Names file and line."""
+@click.option("--on", "on", type=click.DateTime(["%Y-%m-%d"]), help="Day for best-before dates; today")
+def lint(on: datetime | None) -> None:
+    """Read everything, check dimensions, sources, periods, cases and programmes. Names file and line.
+
+    Warns of values that want a review, from 30 days before; a value that has ended is a problem.
+    """
     problems = library_problems(_root())
     for problem in problems:
-        stderr.print(f"[red]{problem.code}[/] {problem.message('en')}", highlight=False)
-    if problems:
+        stderr.print(f"[red]{problem.code}[/] {escape(problem.message('en'))}", highlight=False)
+    day = (on or clock.now()).date()
+    ended = 0 if problems else _told_dates(load_library(_root()), day)
+    if problems or ended:
         sys.exit(1)
     stderr.print("[green]The library is sound.[/]")
+
+
+def _told_dates(library: Library, day: date) -> int:
+    """Print the best-before dates of the newest versions; how many values have ended."""
+    # Earlier versions are history, and an overlay shares the dates of its methodology.
+    plain = [package for package in library.packages.values() if package.overlay is None]
+    newest = {
+        package.methodology.id: package for package in sorted(plain, key=lambda p: p.methodology.version)
+    }
+    ended = 0
+    for name, package in sorted(newest.items()):
+        for one in best_before(package, on=day):
+            what = "review" if one.kind == "review" else "end of validity"
+            over = one.past(day) and one.kind == "validity"
+            state = "[red]ended[/]" if over else "[yellow]overdue[/]" if one.past(day) else "[yellow]due[/]"
+            stderr.print(
+                f"{state} {name} {package.version} {one.name}: {what} {one.day}",
+                highlight=False,
+                soft_wrap=True,
+            )
+            ended += over
+    _told_approvals(library, day)
+    return ended
+
+
+def _told_approvals(library: Library, day: date) -> None:
+    """Print the scenes whose approval ends soon or has ended: what is reported after it is refused."""
+    for code, profile in sorted(library.profiles.items()):
+        for scene in profile.scenes:
+            if scene.approval is not None and scene.approval.wants_renewal(day):
+                until = scene.approval.approved_to
+                state = "[yellow]due[/]" if scene.approval.holds_on(day) else "[yellow]ended[/]"
+                stderr.print(f"{state} {code} {scene.code}: approved to {until}", highlight=False)
 
 
 @methodology.command()
@@ -100,13 +146,13 @@ def test(name: str | None, as_json: bool) -> None:
     library = load_library(_root())
     failed = passed = 0
     for (method_id, version), package in sorted(library.packages.items()):
-        if name in (None, method_id, f"{method_id}/v{version}"):
+        if name in (None, method_id, f"{method_id}/{version}"):
             for result in run_cases(package):
                 passed += result.passed
                 failed += not result.passed
                 if not result.passed:
                     stderr.print(
-                        f"[red]{method_id} v{version}[/] {result.name}: "
+                        f"[red]{method_id} {version}[/] {escape(result.name)}: "
                         f"expected {result.expected}, found {result.found}"
                     )
     if as_json:
@@ -137,66 +183,11 @@ def explain(name: str, inputs: tuple[str, ...], on: datetime, language: str, as_
     sys.exit(0 if trace.refusal is None else 1)
 
 
-@click.command()
-@click.option("--programme", required=True, metavar="CODE")
-@click.argument("file", type=click.File("rb"))
-def quantify(programme: str, file: BinaryIO) -> None:
-    """Quantify the events in FILE (NDJSON, - for stdin) offline, with no database.
-
-    Writes one line of JSON for each: id, co2e_mg, methodology, digest and grade, or refused.
-    """
-    library = load_library(_root())
-    if programme not in library.profiles:
-        raise click.UsageError(f"There is no programme {programme}; known: {', '.join(library.profiles)}")
-    compiled = {
-        key: compile_package(package, check_dimensions=True) for key, package in library.packages.items()
-    }
-    out = sys.stdout.buffer
-    with progress("Quantifying") as done:
-        for line in file:
-            if line.strip():
-                told = _quantified(library.profiles[programme], library, compiled, line)
-                out.write(orjson.dumps(told) + b"\n")
-                done(1)
-    out.flush()
-
-
-def _quantified(
-    profile: ProgrammeProfile,
-    library: Library,
-    compiled: dict[tuple[str, int], CompiledMethodology],
-    line: bytes,
-) -> dict[str, Any]:
-    try:
-        payload = orjson.loads(line)
-        event = read_event(payload)
-    except orjson.JSONDecodeError as error:
-        return {"id": None, "refused": "malformed-json", "detail": str(error)}
-    except EventInvalid as error:
-        named = payload.get("id") if isinstance(payload, dict) else None
-        return {"id": named, "refused": error.code, "detail": error.message("en")}
-    day = business_day(event.occurred_at, profile.time_zone)
-    binding = profile.binding(event.type, day)
-    if event.type not in library.activities or binding is None:
-        return {"id": event.id, "refused": "no-methodology"}
-    method = compiled[binding.methodology, binding.version]
-    result = method.evaluate(method.inputs_of(event.type, event.data), on=day, earlier=binding.earlier_period)
-    if isinstance(result, Refusal):
-        return {"id": event.id, "refused": result.code, "detail": result.detail}
-    return {
-        "id": event.id,
-        "co2e_mg": result.reduction_mg,
-        "methodology": f"{binding.methodology}/v{binding.version}",
-        "digest": method.digest,
-        "grade": result.grade.value,
-    }
-
-
 def _compiled(library: Library, name: str) -> CompiledMethodology:
-    method_id, _, version = name.partition("/v")
-    wanted = [key for key in library.packages if key[0] == method_id and version in ("", str(key[1]))]
+    method_id, _, version = name.partition("/")
+    wanted = [key for key in library.packages if key[0] == method_id and version in ("", key[1])]
     if not wanted:
-        known = ", ".join(f"{one}/v{number}" for one, number in sorted(library.packages))
+        known = ", ".join("/".join(key) for key in sorted(library.packages))
         raise click.UsageError(f"There is no methodology {name}; known: {known}")
     return compile_package(library.packages[max(wanted)], check_dimensions=True)
 

@@ -1,4 +1,4 @@
-"""`period close`: days and months become final."""
+"""`period close`: days, months and years become final."""
 
 from datetime import date, datetime, timedelta
 
@@ -17,6 +17,7 @@ from carbon_credit.cli.context import (
     stderr,
 )
 from carbon_credit.kernel.quantity import grams_text
+from carbon_credit.quantification.annual import close_year, open_months, require_year_over
 from carbon_credit.quantification.closing import (
     Closing,
     close_day,
@@ -28,30 +29,42 @@ from carbon_credit.quantification.closing import (
 
 @click.group()
 def period() -> None:
-    """Business days and months of a programme."""
+    """Business days, months and years of a programme."""
 
 
 @period.command()
 @programme_option
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="One business day, e.g. 2026-11-20")
 @click.option("--month", type=click.DateTime(["%Y-%m"]), help="All open days of a month, then the month")
+@click.option("--year", type=click.DateTime(["%Y"]), help="All open months of a year, then the year")
 @as_option
 @json_option
 def close(
-    programme: str, day: datetime | None, month: datetime | None, credential: str | None, as_json: bool
+    programme: str,
+    day: datetime | None,
+    month: datetime | None,
+    year: datetime | None,
+    credential: str | None,
+    as_json: bool,
 ) -> None:
-    """Close a day, or a month with all its days: caps are settled, differences posted."""
-    if (day is None) == (month is None):
-        raise click.UsageError("Give either --day or --month.")
+    """Close a day, a month with all its days, or a year with all its months: what counts is settled, and
+    differences are posted. A year decides what only the year decides, and nets over it."""
+    if sum(one is not None for one in (day, month, year)) != 1:
+        raise click.UsageError("Give one of --day, --month and --year.")
     here = open_installation()
     actor = acting(here, credential, programme=programme, role="operator").key
     if day is not None:
         closings = [close_one_day(here, programme, day.date(), actor)]
+    elif month is not None:
+        closings = close_whole_month(here, programme, month.date(), actor)
     else:
-        closings = close_whole_month(here, programme, month.date() if month else date.min, actor)
+        closings = close_whole_year(here, programme, year.date() if year else date.min, actor)
     last = closings[-1]
     if as_json:
-        emit({**_told(last), "days": [_told(one) for one in closings if one.kind == "day"]})
+        parts = {
+            f"{kind}s": [_told(one) for one in closings if one.kind == kind] for kind in ("day", "month")
+        }
+        emit({**_told(last), **{name: told for name, told in parts.items() if last.kind + "s" != name}})
         return
     for one in closings:
         stderr.print(
@@ -97,6 +110,27 @@ def close_whole_month(here: Installation, programme: str, month: date, actor: st
             )
         )
         done(1)
+    return closings
+
+
+def close_whole_year(here: Installation, programme: str, year: date, actor: str) -> list[Closing]:
+    """Close the open months one by one, then the year. Interrupted, it goes on where it was."""
+
+    def open_months_of_past_year(session: Session, now: datetime) -> list[date]:
+        require_year_over(session, programme=programme, year=year, now=now)
+        return open_months(session, programme=programme, year=year)
+
+    closings = []
+    for month in here.look(open_months_of_past_year):
+        closings += close_whole_month(here, programme, month, actor)
+    with progress(f"Closing {programme} {year:%Y}") as done:
+        closings.append(
+            here.act(
+                lambda session, now: close_year(
+                    session, programme=programme, year=year, now=now, closed_by=actor, progress=done
+                )
+            )
+        )
     return closings
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 import orjson
@@ -44,6 +44,19 @@ class EventRecord:
     details: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class StandingEvent:
+    """An accepted event that counts now."""
+
+    id: UUID
+    claim_key: UUID
+    citizen_id: UUID
+    activity_type: str
+    business_day: date
+    ended_at: datetime | None
+    quantities: dict[str, int | str]
+
+
 def claim_of(session: Session, *, partner_id: UUID, external_id: str) -> ClaimRecord:
     """What became of the partner's event. Raises EventNotFound."""
     key = claim_key(keys_of(session).mac, partner_id=partner_id, event_id=external_id)
@@ -58,6 +71,55 @@ def claim_of(session: Session, *, partner_id: UUID, external_id: str) -> ClaimRe
         event_id=row.event_id,
         claimed_at=row.claimed_at,
     )
+
+
+def standing_between(
+    session: Session,
+    *,
+    programme: str,
+    citizen_ids: Collection[UUID],
+    activity_types: Collection[str],
+    first: date,
+    last: date,
+) -> list[StandingEvent]:
+    """Events of these citizens that stand, neither withdrawn nor superseded, by business day (both
+    included)."""
+    # The index holds instants, and business days lie within a day of them, wherever the programme is.
+    margin = timedelta(days=1)
+    rows = session.execute(
+        select(
+            Event.id,
+            Event.claim_key,
+            Event.citizen_id,
+            Event.activity_type,
+            Event.business_day,
+            Event.ended_at,
+            Event.quantities,
+        )
+        .join(EventClaim, EventClaim.claim_key == Event.claim_key)
+        .where(
+            one_of(session, Event.citizen_id, citizen_ids),
+            Event.occurred_at >= datetime.combine(first - margin, time(), UTC),
+            Event.occurred_at < datetime.combine(last + 2 * margin, time(), UTC),
+            Event.business_day.between(first, last),
+            one_of(session, Event.activity_type, activity_types),
+            Event.programme == programme,
+            EventClaim.event_id == Event.id,
+            EventClaim.outcome == "credited",
+        )
+    )
+    return [
+        StandingEvent(
+            id=row.id,
+            claim_key=row.claim_key,
+            citizen_id=row.citizen_id,
+            activity_type=row.activity_type,
+            business_day=row.business_day,
+            ended_at=row.ended_at,
+            quantities=orjson.loads(row.quantities),
+        )
+        for row in rows
+    ]
 
 
 def event_by_id(session: Session, *, event_id: UUID) -> EventRecord | None:
@@ -94,3 +156,12 @@ def claim_keys_of(session: Session, *, event_ids: Collection[UUID]) -> dict[UUID
         return {}
     statement = select(Event.id, Event.claim_key).where(one_of(session, Event.id, event_ids))
     return {key: value for key, value in session.execute(statement)}  # noqa: C416
+
+
+def times_of(session: Session, *, event_ids: Collection[UUID]) -> dict[UUID, tuple[datetime, datetime]]:
+    """From when to when each event lasted; to the same instant where it has no end."""
+    if not event_ids:
+        return {}
+    columns = (Event.id, Event.occurred_at, Event.ended_at)
+    rows = session.execute(select(*columns).where(one_of(session, Event.id, event_ids)))
+    return {event_id: (start, end or start) for event_id, start, end in rows}

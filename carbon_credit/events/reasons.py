@@ -69,6 +69,39 @@ _ALL = (
         "数据超出现行方法学规定的范围。",
     ),
     Reason(
+        "not-eligible",
+        False,
+        "A condition of the methodology in force does not hold for this activity or this citizen.",
+        "该行为或该用户不符合现行方法学的适用条件。",
+    ),
+    Reason(
+        "fact-missing",
+        True,
+        "The methodology in force asks for something about the citizen that was not stated for that day. "
+        "State it, then send the event again.",
+        "现行方法学需要该用户当日的某项信息，但尚未登记。请先登记，再重新发送。",
+    ),
+    Reason(
+        "value-expired",
+        True,
+        "A value of the methodology in force is past its validity. It is not extended silently: the operator "
+        "has to publish a newer one. Then send the event again.",
+        "现行方法学中的某个数值已过有效期，系统不会自行延用。请待运营方发布新值后重新发送。",
+    ),
+    Reason(
+        "scene-approval-ended",
+        False,
+        "The authority's approval of this scene had ended when the activity happened.",
+        "行为发生时，主管部门对该场景的批准已到期。",
+    ),
+    Reason(
+        "occupant-unknown",
+        True,
+        "Nobody is known to have lived behind this meter on that day. State its occupant, then send the "
+        "event again.",
+        "该计量表当日没有登记住户。请先登记住户，再重新发送。",
+    ),
+    Reason(
         "not-quantifiable",
         False,
         "The methodology in force cannot quantify this event.",

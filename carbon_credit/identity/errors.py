@@ -89,6 +89,39 @@ class NothingToWithdraw(NotFound):
     zh = "没有可撤回的有效同意或委托。"
 
 
+class FactUnknown(Invalid):
+    code = "fact-unknown"
+    en = "No methodology of this programme asks for {name}, so it is not kept. What is asked for: {names}"
+    zh = "本项目没有方法学需要信息 {name}，不予留存。所需信息：{names}"
+
+
+class FactValueWrong(Invalid):
+    code = "fact-value-wrong"
+    en = "The fact {name} cannot be this. It is one of, or has the form: {wanted}"
+    zh = "信息 {name} 的取值不符合要求，应为或形如：{wanted}"
+
+
+class SpanEmpty(Invalid):
+    code = "span-empty"
+    en = "The first day {from_day} is not before {to_day}, the first day on which it no longer holds."
+    zh = "起始日 {from_day} 须早于失效首日 {to_day}。"
+
+
+class NoMeter(Invalid):
+    code = "no-meter"
+    en = "Only meters have occupants; {kind} is none. Use one of: {kinds}"
+    zh = "只有计量表才有住户；{kind} 不是。可用类型：{kinds}"
+
+
+class OccupancyTaken(Conflict):
+    code = "occupancy-taken"
+    en = (
+        "The meter counts for another citizen in that time, or is another partner's. Ask the operator to "
+        "end that first, or choose days that are free."
+    )
+    zh = "该计量表在此期间已归属其他用户，或由其他数据提供方关联。请先联系运营方终止原归属，或选择空闲日期。"
+
+
 class RoleCannotHold(Forbidden):
     code = "role-cannot-hold"
     en = "A party with the role {role} cannot be used here; a {needed} is needed."

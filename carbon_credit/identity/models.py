@@ -1,7 +1,7 @@
 """Tables of who acts. Nothing here holds a name, number or card of a citizen, only keyed digests."""
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import (
     CheckConstraint,
@@ -162,3 +162,56 @@ class Mandate(Base):
     given_at: Mapped[datetime] = mapped_column(UtcDateTime)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class CitizenFact(Base):
+    """What the programme knows of a citizen or household under a name, in [from_day, to_day).
+
+    `value`: a word or an ISO date; null says that nothing is known. Of several rows over one day the
+    one recorded last holds. Personal: rows can be deleted, and no proof needs them.
+    """
+
+    __tablename__ = "citizen_fact"
+    __table_args__ = (
+        ForeignKeyConstraint(["citizen_id", "programme"], ["citizen.id", "citizen.programme"]),
+        CheckConstraint(TIERS_SQL, name="tier"),
+        CheckConstraint("to_day IS NULL OR to_day > from_day", name="span"),
+        Index("ix_citizen_fact_citizen_id", "citizen_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    citizen_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    name: Mapped[str] = mapped_column(String(64))
+    value: Mapped[str | None] = mapped_column(String(64))
+    from_day: Mapped[date]
+    to_day: Mapped[date | None]
+    tier: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str] = mapped_column(String(500))
+    recorded_by: Mapped[str] = mapped_column(String(64))
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MeterOccupancy(Base):
+    """Whose use a meter counts in [from_day, to_day). Spans of one meter never overlap: a trigger.
+
+    A meter that has such rows belongs to nobody on the other days.
+    """
+
+    __tablename__ = "meter_occupancy"
+    __table_args__ = (
+        ForeignKeyConstraint(["citizen_id", "programme"], ["citizen.id", "citizen.programme"]),
+        CheckConstraint("to_day IS NULL OR to_day > from_day", name="span"),
+        Index("ix_meter_occupancy_value_digest", "value_digest", "from_day"),
+        Index("ix_meter_occupancy_citizen_id", "citizen_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(32))
+    value_digest: Mapped[uuid.UUID] = mapped_column(Uuid)
+    citizen_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    from_day: Mapped[date]
+    to_day: Mapped[date | None]
+    recorded_by: Mapped[str] = mapped_column(String(64))
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -15,6 +15,8 @@ SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
     MERCHANT: ("vouchers:consume", "vouchers:read", "offers:write"),
     OPERATOR: (
         "programme:read",
+        "citizens:write",
+        "methodologies:write",
         "offers:write",
         "periods:write",
         "batches:read",

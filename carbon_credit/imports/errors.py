@@ -69,3 +69,9 @@ class ImportUnreconciled(Broken):
     code = "import-unreconciled"
     en = "The rows do not add up: {why}. What was credited stands; report this with the file's digest."
     zh = "行数核对不符：{why}。已入账的数据有效；请连同文件摘要一并上报。"
+
+
+class FactRowWrong(Invalid):
+    code = "fact-row-wrong"
+    en = "Not as expected: {why}. A row is a citizen's id, name, value, from, to; days are YYYY-MM-DD."
+    zh = "格式不符：{why}。每行依次为用户编号、名称、取值、起始日、失效首日，日期为 YYYY-MM-DD。"

@@ -27,6 +27,32 @@ def posted_by_reference(
     return found
 
 
+def held_by_reference(
+    session: Session,
+    *,
+    references: Collection[uuid.UUID],
+    accounts: Collection[uuid.UUID],
+    codes: Collection[str],
+) -> dict[tuple[uuid.UUID, uuid.UUID], int]:
+    """What was posted for each reference into each account under `codes`, less what was posted out of it."""
+    found: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
+    for part in parts(session, list(set(references))):
+        for column, sign in ((TRANSFER.c.credit_account, 1), (TRANSFER.c.debit_account, -1)):
+            statement = (
+                select(TRANSFER.c.reference, column, func.sum(TRANSFER.c.amount))
+                .where(
+                    one_of(session, TRANSFER.c.reference, part),
+                    TRANSFER.c.code.in_(codes),
+                    column.in_(accounts),
+                )
+                .group_by(TRANSFER.c.reference, column)
+            )
+            for reference, account, total in session.execute(statement):
+                key = (reference, account)
+                found[key] = found.get(key, 0) + sign * int(total)
+    return found
+
+
 def hold_states(session: Session, *, pending_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
     """Of each hold: open, settled, released or expired. What was never held is not in the answer."""
     found: dict[uuid.UUID, str] = {}

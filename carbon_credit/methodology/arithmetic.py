@@ -18,6 +18,8 @@ from carbon_credit.methodology.expression import (
     Node,
     Number,
     Operation,
+    Test,
+    Whole,
 )
 
 
@@ -38,10 +40,16 @@ def value_of(node: Node, values: Mapping[str, Fraction]) -> Fraction:
             return _operate(sign, value_of(left, values), value_of(right, values))
         case Extreme(which, of):
             return (min if which == "min" else max)(value_of(part, values) for part in of)
-        case Choice(Compared(sign, left, right), then, otherwise):
-            holds = _compare(sign, value_of(left, values), value_of(right, values))
-            return value_of(then if holds else otherwise, values)
+        case Whole(of):
+            return Fraction(value_of(of, values) // 1)
+        case Choice(Compared() as test, then, otherwise):
+            return value_of(then if holds(test, values) else otherwise, values)
     raise AssertionError(f"not specialised: {node}")
+
+
+def holds(test: Compared, values: Mapping[str, Fraction]) -> bool:
+    """Whether the comparison is true. Raises ZeroDivisionError."""
+    return _compare(test.sign, value_of(test.left, values), value_of(test.right, values))
 
 
 def _operate(sign: str, a: Fraction, b: Fraction) -> Fraction:
@@ -83,13 +91,24 @@ def dimension_of(node: Node, dimensions: Mapping[str, Any]) -> Any:
             )
         case Extreme(which, of):
             return _same([dimension_of(part, dimensions) for part in of], f"compared by {which}")
+        case Whole(of):
+            if dimension_of(of, dimensions) not in (None, units.dimensionless()):
+                raise Mismatch(
+                    f"floor takes a plain number, not {dimension_text(dimension_of(of, dimensions))}"
+                )
+            return units.dimensionless()
         case Choice(test, then, otherwise):
-            if not isinstance(test, IsWord):
-                sides = [dimension_of(test.left, dimensions), dimension_of(test.right, dimensions)]
-                _same(sides, f"compared by {test.sign}")
+            check_test(test, dimensions)
             return _same(
                 [dimension_of(then, dimensions), dimension_of(otherwise, dimensions)], "offered as one result"
             )
+
+
+def check_test(test: Test, dimensions: Mapping[str, Any]) -> None:
+    """Raises Mismatch where quantities are compared that cannot be."""
+    if not isinstance(test, IsWord):
+        sides = [dimension_of(test.left, dimensions), dimension_of(test.right, dimensions)]
+        _same(sides, f"compared by {test.sign}")
 
 
 def dimension_text(dimension: Any) -> str:
@@ -130,12 +149,17 @@ def _text(node: Node, binding: int) -> str:
             return f"({text})" if own < binding else text
         case Extreme(which, of):
             return f"{which}({', '.join(_text(part, 0) for part in of)})"
+        case Whole(of):
+            return f"floor({_text(of, 0)})"
         case Choice(test, then, otherwise):
-            if isinstance(test, IsWord):
-                condition = f'{test.name} {"==" if test.equal else "!="} "{test.word}"'
-            else:
-                condition = f"{_text(test.left, 1)} {test.sign} {_text(test.right, 1)}"
-            return f"({_text(then, 1)} if {condition} else {_text(otherwise, 1)})"
+            return f"({_text(then, 1)} if {comparison_text(test)} else {_text(otherwise, 1)})"
+
+
+def comparison_text(test: Test) -> str:
+    """A comparison as people write it."""
+    if isinstance(test, IsWord):
+        return f'{test.name} {"==" if test.equal else "!="} "{test.word}"'
+    return f"{_text(test.left, 1)} {test.sign} {_text(test.right, 1)}"
 
 
 def exact_text(value: Fraction) -> str:

@@ -7,6 +7,7 @@ file of a hundred thousand brackets would end the process.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -109,47 +110,50 @@ class _Builder:
     """Parser events -> plain data and marks. Recursion is bounded by MAX_DEPTH."""
 
     def __init__(self, text: str, file: str) -> None:
-        self._events = yaml.parse(text, Loader=yaml.CSafeLoader)
+        # Events one by one from the parser in C: `yaml.parse` asks twice for each, and a library has many.
+        self._next: Callable[[], Any] = yaml.CSafeLoader(text).get_event
         self._file = file
 
     def document(self) -> Document:
         value: Any = None
         mark = _Mark(1)
         documents = 0
-        for event in self._events:
-            if isinstance(event, yaml.DocumentStartEvent):
+        while (event := self._next()).__class__ is not yaml.StreamEndEvent:
+            if event.__class__ is yaml.DocumentStartEvent:
                 documents += 1
                 if documents > 1:
                     raise self._forbidden(event, "a second document (---)")
-                value, mark = self._node(next(self._events), 0)
+                value, mark = self._node(self._next(), 0)
         if documents == 0:
             raise YamlUnreadable(file=self._file, line=1, key="the file", what="the file is empty")
         return Document(self._file, value, mark)
 
     def _node(self, event: Any, depth: int) -> tuple[Any, _Mark]:
-        mark = _Mark(_line(event))
-        if isinstance(event, yaml.AliasEvent) or event.anchor:
+        kind = event.__class__
+        if kind is yaml.AliasEvent or event.anchor:
             raise self._forbidden(event, "an anchor or alias (& or *)")
         if event.tag is not None:
             raise self._forbidden(event, "a tag (!)")
         if depth > MAX_DEPTH:
             raise self._forbidden(event, f"nesting deeper than {MAX_DEPTH} levels")
-        if isinstance(event, yaml.ScalarEvent):
+        mark = _Mark(event.start_mark.line + 1)
+        if kind is yaml.ScalarEvent:
             return self._scalar(event), mark
-        if isinstance(event, yaml.SequenceStartEvent):
+        if kind is yaml.SequenceStartEvent:
             return self._sequence(depth, mark), mark
         return self._mapping(depth, mark), mark
 
     def _scalar(self, event: Any) -> Any:
+        value = event.value
         if not event.implicit[0]:  # quoted, or a block: always text
-            return event.value
-        if _EXPONENT.fullmatch(event.value):
-            raise self._forbidden(event, f"the exponent form {event.value}")
-        return _PLAIN.get(event.value, event.value)
+            return value
+        if _EXPONENT.fullmatch(value):
+            raise self._forbidden(event, f"the exponent form {value}")
+        return _PLAIN.get(value, value)
 
     def _sequence(self, depth: int, mark: _Mark) -> list[Any]:
         items: list[Any] = []
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+        while (event := self._next()).__class__ is not yaml.SequenceEndEvent:
             value, inner = self._node(event, depth + 1)
             mark.inside[len(items)] = inner
             items.append(value)
@@ -157,14 +161,15 @@ class _Builder:
 
     def _mapping(self, depth: int, mark: _Mark) -> dict[str, Any]:
         items: dict[str, Any] = {}
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            if not isinstance(event, yaml.ScalarEvent) or event.anchor or event.tag:
+        while (event := self._next()).__class__ is not yaml.MappingEndEvent:
+            if event.__class__ is not yaml.ScalarEvent or event.anchor or event.tag:
                 raise self._forbidden(event, "a key that is not plain text")
             key = event.value
+            line = _line(event)
             if key in items:
-                raise KeyRepeated(file=self._file, line=_line(event), key=key)
-            value, inner = self._node(next(self._events), depth + 1)
-            inner.line = _line(event)  # a person looks for the key, not for its value
+                raise KeyRepeated(file=self._file, line=line, key=key)
+            value, inner = self._node(self._next(), depth + 1)
+            inner.line = line  # a person looks for the key, not for its value
             mark.inside[key] = inner
             items[key] = value
         return items

@@ -91,8 +91,8 @@ class StepCycle(DataError):
 
 class ExpressionRefused(DataError):
     code = "expression-refused"
-    en = "{file}, line {line}, {key}: {what}. Allowed: names, numbers, + - * /, min, max, a if b else c."
-    zh = "{file} 第 {line} 行 {key}：{what}。只允许：名称、数字、+ - * /、min、max、a if b else c。"
+    en = "{file}, line {line}, {key}: {what}. Allowed: names, numbers, + - * /, min, max, floor, if else."
+    zh = "{file} 第 {line} 行 {key}：{what}。只允许：名称、数字、+ - * /、min、max、floor、a if b else c。"
 
 
 class ZeroDivisor(DataError):

@@ -7,48 +7,9 @@ from typing import Any
 
 from carbon_credit.kernel.quantity import grams_text
 from carbon_credit.methodology.arithmetic import exact_text
-from carbon_credit.methodology.definition import Grade, Methodology, Source, Texts
-from carbon_credit.methodology.formula import Reading
-
-_GRADES = {
-    Grade.OFFICIAL: Texts(zh="官方确认", en="official"),
-    Grade.PUBLISHED: Texts(zh="已公布", en="published"),
-    Grade.SECONDARY: Texts(zh="二手来源（沙盒）", en="secondary (sandbox)"),
-    Grade.ASSUMED: Texts(zh="假定（沙盒）", en="assumed (sandbox)"),
-}
-_WORDS = {
-    "methodology": Texts(zh="方法学", en="Methodology"),
-    "digest": Texts(zh="摘要", en="Digest"),
-    "day": Texts(zh="行为日期", en="Day of the activity"),
-    "period": Texts(zh="有效期", en="In force"),
-    "unknown": Texts(zh="未知", en="not known"),
-    "further": Texts(zh="至今", en="until further notice"),
-    "declared": Texts(
-        zh="演练声明：按该版本首日计算", en="Rehearsal declares the version in force earlier; taken as on"
-    ),
-    "inputs": Texts(zh="输入", en="Inputs"),
-    "values": Texts(zh="参数", en="Values"),
-    "source": Texts(zh="来源", en="source"),
-    "grade": Texts(zh="证据等级", en="grade"),
-    "year": Texts(zh="数据年份", en="data year"),
-    "borrowed": Texts(zh="借用自", en="borrowed from"),
-    "steps": Texts(zh="计算", en="Steps"),
-    "rounding": Texts(zh="取整：向下取整到整毫克", en="Rounding: down to whole milligrams"),
-    "result": Texts(zh="减排量", en="Reduction"),
-    "refused": Texts(zh="不予核算", en="No result"),
-}
-_REFUSALS = {
-    "input-missing": "缺少方法学所需的输入",
-    "input-unknown": "方法学不读取该输入",
-    "input-not-integer": "输入必须为整数",
-    "input-out-of-bounds": "输入超出允许范围",
-    "input-not-listed": "输入不在允许的选项内",
-    "not-in-force": "该版本在此日期无效",
-    "value-missing": "该日期没有已知的参数值",
-    "division-by-zero": "公式以零作除数",
-    "negative-result": "结果为负，方法学不予计入",
-    "result-out-of-bounds": "结果超出账户可容纳的范围",
-}
+from carbon_credit.methodology.definition import Grade, Methodology, Overlay, Predicate, Source, Texts
+from carbon_credit.methodology.readings import Reading
+from carbon_credit.methodology.wording import EXCLUSIVE, GRADES, NETTING, REFUSALS, SPLIT, WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +32,35 @@ class TracedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class TracedCondition:
+    """A condition of eligibility. `verdict`: holds, fails, pending, or unknown-value where a value that it
+    needs is missing. `values`: (name, value, unit) of what the test compares."""
+
+    predicate: Predicate
+    test: str
+    verdict: str
+    values: tuple[tuple[str, str, str | None], ...]
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """Everything that went into one result, or into its refusal (then `reduction_mg` is None)."""
 
     methodology: Methodology
+    version: str
     digest: str
+    overlay: Overlay | None
     on: date
     declared_day: date | None
     inputs: tuple[TracedInput, ...]
+    conditions: tuple[TracedCondition, ...]
     readings: tuple[Reading, ...]
     steps: tuple[TracedStep, ...]
     exact_mg: Fraction | None
     reduction_mg: int | None
     grade: Grade | None
+    pending: bool
     refusal: tuple[str, str | None, str] | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,10 +71,19 @@ class Trace:
             "methodology": {
                 "id": method.id,
                 "version": method.version,
+                "version_name": self.version,
                 "digest": self.digest,
                 "title": _both(method.title),
                 "effective_from": _day(method.effective_from),
                 "effective_to": _day(method.effective_to),
+                "supersedes": None if method.supersedes is None else f"v{method.supersedes}",
+                "why": _both(self.why),
+            },
+            "overlay": None
+            if self.overlay is None
+            else {
+                "note": _both(self.overlay.note),
+                "parameters": [value.parameter for value in self.overlay.values],
             },
             "on": self.on.isoformat(),
             "declared_day": _day(self.declared_day),
@@ -105,6 +91,7 @@ class Trace:
                 {"name": i.name, "label": _both(i.label), "value": i.value, "unit": i.unit}
                 for i in self.inputs
             ],
+            "eligibility": [_condition(condition) for condition in self.conditions],
             "parameters": [_reading(reading) for reading in self.readings],
             "steps": [
                 {
@@ -122,10 +109,45 @@ class Trace:
                 "mode": method.rounding.mode,
                 "exact_mg": None if self.exact_mg is None else exact_text(self.exact_mg),
             },
+            "netting": method.netting,
+            "negative": method.negative,
+            "split": method.split,
+            "exclusive_within_s": method.exclusive.within_s if method.exclusive else None,
             "reduction_mg": self.reduction_mg,
+            "pending": self.pending,
             "grade": None if self.grade is None else str(self.grade),
-            "refusal": None if code is None else {"code": code, "field": name, "detail": detail},
+            "refusal": (
+                None
+                if code is None
+                else {
+                    "code": code,
+                    "field": name,
+                    "detail": detail,
+                    "detail_zh": self._refused_zh(code, name),
+                }
+            ),
         }
+
+    @property
+    def why(self) -> Texts:
+        """Why this version governs the day."""
+        start, end = self.methodology.effective_from, self.methodology.effective_to
+        zh = f"{self.version} 有效期（{start or '未知'} 至 {end or '今'}）"
+        en = f"the period of {self.version} (from {start or 'not known'} to {end or 'further notice'})"
+        if self.declared_day is not None:
+            zh = f"{self.on} 早于 {zh}；演练声明其提前有效，按 {self.declared_day} 计算"
+            en = (
+                f"{self.on} is before {en}; the rehearsal declares it in force earlier, and takes"
+                f" {self.declared_day}"
+            )
+        elif self.refusal is not None and self.refusal[0] == "not-in-force":
+            zh, en = f"{self.on} 不在 {zh}内", f"{self.on} is outside {en}"
+        else:
+            zh, en = f"{self.on} 在 {zh}内", f"{self.on} lies in {en}"
+        if self.methodology.supersedes is not None:
+            zh += f"，该版本取代 v{self.methodology.supersedes}"
+            en += f"; it supersedes v{self.methodology.supersedes}"
+        return Texts(zh=zh, en=en)
 
     def text(self, language: str) -> str:
         """The same for a person; `language` is "zh" or "en"."""
@@ -133,48 +155,113 @@ class Trace:
 
     def _lines(self, language: str) -> list[str]:
         def word(key: str) -> str:
-            return _WORDS[key].text(language)
+            return WORDS[key].text(language)
 
         method = self.methodology
         start = _day(method.effective_from) or word("unknown")
         lines = [
-            f"{word('methodology')}: {method.title.text(language)} ({method.id} v{method.version})",
+            f"{word('methodology')}: {method.title.text(language)} ({method.id} {self.version})",
             f"{word('digest')}: {self.digest}",
             f"{word('day')}: {self.on}",
             f"{word('period')}: {start} – {_day(method.effective_to) or word('further')}",
         ]
         if self.declared_day is not None:
             lines.append(f"{word('declared')} {self.declared_day}")
+        if self.overlay is not None:
+            names = ", ".join(value.parameter for value in self.overlay.values)
+            lines.append(f"{word('overlay')}: {names}; {self.overlay.note.text(language)}")
         lines.append(f"{word('inputs')}:")
-        lines += [
-            f"  {i.label.text(language)} {i.name} = {i.value} {i.unit or ''}".rstrip() for i in self.inputs
-        ]
+        lines += [f"  {i.label.text(language)} {i.name} = {_amount(i.value, i.unit)}" for i in self.inputs]
+        if self.conditions:
+            lines.append(f"{word('eligibility')}:")
+        for condition in self.conditions:
+            lines += self._condition(condition, language)
         if self.readings:
             lines.append(f"{word('values')}:")
         for reading in self.readings:
-            lines.append(f"  {reading.label.text(language)} {reading.name} = {reading.value} {reading.unit}")
             lines.append(
-                f"    {word('grade')}: {_GRADES[reading.grade].text(language)}; {_cited(reading, language)}"
+                f"  {reading.label.text(language)} {reading.name} = {_amount(reading.value, reading.unit)}"
             )
+            lines.append(f"    {_graded(reading.grade, language)}; {_cited(reading, language)}")
         if self.steps:
             lines.append(f"{word('steps')}:")
         for step in self.steps:
-            amount = f"{_readable(step.value)} {step.unit}"
+            amount = _amount(_readable(step.value), step.unit)
             lines.append(f"  {step.label.text(language)} {step.name} = {step.expression} = {amount}")
-        return lines + self._outcome(language)
+        return lines + self._handling(language) + self._outcome(language)
+
+    def _condition(self, condition: TracedCondition, language: str) -> list[str]:
+        values = ", ".join(f"{name} = {_amount(value, unit)}" for name, value, unit in condition.values)
+        predicate = condition.predicate
+        source = self.methodology.source(predicate.source)
+        cited = [source.document, source.number, predicate.clause, source.address] if source else []
+        graded = _graded(predicate.grade, language)
+        lines = [
+            f"  {predicate.label.text(language)} {condition.test} ({values}):"
+            f" {WORDS[condition.verdict].text(language)}",
+            f"    {graded}; {WORDS['source'].text(language)}: {', '.join(filter(None, cited))}"
+            if cited
+            else f"    {graded}",
+        ]
+        for reading in condition.readings:
+            lines.append(f"    {reading.label.text(language)} {reading.name}: {_cited(reading, language)}")
+        return lines
+
+    def _handling(self, language: str) -> list[str]:
+        """What happens to the result beside others."""
+        if self.refusal is not None:
+            return []
+        method = self.methodology
+        lines = [NETTING[method.netting].text(language)] if method.netting in NETTING else []
+        if method.split == "days":
+            lines.append(SPLIT.text(language))
+        if method.exclusive is not None:
+            lines.append(EXCLUSIVE.text(language).format(method.exclusive.within_s))
+        return lines
 
     def _outcome(self, language: str) -> list[str]:
         if self.refusal is not None:
             code, name, detail = self.refusal
-            why = _REFUSALS[code] + (f"：{name}" if name else "") if language == "zh" else detail
-            return [f"{_WORDS['refused'].text(language)} ({code}): {why}"]
+            why = self._refused_zh(code, name) if language == "zh" else detail
+            return [f"{WORDS['refused'].text(language)} ({code}): {why}"]
         if self.reduction_mg is None or self.grade is None or self.exact_mg is None:
             return []
+        lines = [WORDS["pending"].text(language)] if self.pending else []
         return [
-            f"{_WORDS['rounding'].text(language)}: {_readable(self.exact_mg)} -> {self.reduction_mg} mg",
-            f"{_WORDS['result'].text(language)}: {grams_text(self.reduction_mg)} gCO2e"
-            f" ({_WORDS['grade'].text(language)}: {_GRADES[self.grade].text(language)})",
+            *lines,
+            f"{WORDS['rounding'].text(language)}: {_readable(self.exact_mg)} -> {self.reduction_mg} mg",
+            f"{WORDS['result'].text(language)}: {grams_text(self.reduction_mg)} gCO2e"
+            f" ({WORDS['grade'].text(language)}: {GRADES[self.grade].text(language)})",
         ]
+
+    def _refused_zh(self, code: str, name: str | None) -> str:
+        labels = {predicate.name: predicate.label.zh for predicate in self.methodology.eligibility}
+        told = labels.get(name, name) if name is not None and code == "not-eligible" else name
+        return REFUSALS[code] + (f"：{told}" if told else "")
+
+
+def _amount(value: str, unit: str | None) -> str:
+    return value if unit in (None, "1") else f"{value} {unit}"
+
+
+def _graded(grade: Grade, language: str) -> str:
+    return f"{WORDS['grade'].text(language)}: {GRADES[grade].text(language)}"
+
+
+def _condition(condition: TracedCondition) -> dict[str, Any]:
+    predicate = condition.predicate
+    return {
+        "name": predicate.name,
+        "label": _both(predicate.label),
+        "test": condition.test,
+        "decided": predicate.decided,
+        "verdict": condition.verdict,
+        "values": [{"name": name, "value": value, "unit": unit} for name, value, unit in condition.values],
+        "parameters": [_reading(reading) for reading in condition.readings],
+        "grade": str(predicate.grade),
+        "source": predicate.source,
+        "clause": predicate.clause,
+    }
 
 
 def _both(texts: Texts) -> dict[str, str]:
@@ -210,11 +297,11 @@ def _reading(reading: Reading) -> dict[str, Any]:
 def _cited(reading: Reading, language: str) -> str:
     source = reading.source
     parts = [source.document, source.number, reading.clause, source.address]
-    text = f"{_WORDS['source'].text(language)}: {', '.join(part for part in parts if part)}"
+    text = f"{WORDS['source'].text(language)}: {', '.join(part for part in parts if part)}"
     if reading.data_year is not None:
-        text += f"; {_WORDS['year'].text(language)} {reading.data_year}"
+        text += f"; {WORDS['year'].text(language)} {reading.data_year}"
     if reading.borrowed_from is not None:
-        text += f"; {_WORDS['borrowed'].text(language)} {reading.borrowed_from}"
+        text += f"; {WORDS['borrowed'].text(language)} {reading.borrowed_from}"
     return text
 
 

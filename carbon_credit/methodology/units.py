@@ -7,8 +7,8 @@ checked: its registry alone costs half a second. A test holds both tables agains
 
 CO2e mass is a dimension of its own: a gram of CO2e is no gram of clothes. `CO2` and `CO2e` are the
 same here (one gram of CO2 is one gram of CO2e); other gases need a stated warming potential.
-A passenger, a vehicle, a trip, a step, an item and a household are counted things, each a dimension,
-so that passenger-kilometres and vehicle-kilometres cannot be mixed up.
+A passenger, a vehicle, a trip, a step, an item, a household and a person are counted things, each a
+dimension, so that passenger-kilometres and vehicle-kilometres cannot be mixed up. A year is 365.25 days.
 """
 
 from collections.abc import Mapping
@@ -31,18 +31,21 @@ _UNITS: Mapping[str, tuple[Fraction, str]] = {
     "s": (Fraction(1), "second"),
     "h": (Fraction(3_600), "hour"),
     "day": (Fraction(86_400), "day"),
+    "year": (Fraction(31_557_600), "julian_year"),
     "Wh": (Fraction(3_600), "watt_hour"),
     "kWh": (Fraction(3_600_000), "kilowatt_hour"),
     "MWh": (Fraction(3_600_000_000), "megawatt_hour"),
     "MJ": (Fraction(1_000_000), "megajoule"),
     "GJ": (Fraction(1_000_000_000), "gigajoule"),
     "W": (Fraction(1), "watt"),
+    "MW": (Fraction(1_000_000), "megawatt"),
     "g": (Fraction(1, 1_000), "gram"),
     "kg": (Fraction(1), "kilogram"),
     "t": (Fraction(1_000), "metric_ton"),
     "mL": (Fraction(1, 1_000_000), "milliliter"),
     "L": (Fraction(1, 1_000), "liter"),
     "m3": (Fraction(1), "meter ** 3"),
+    "m2": (Fraction(1), "meter ** 2"),
     "passenger": (Fraction(1), "counted_passenger"),
     "pm": (Fraction(1), "counted_passenger * meter"),
     "pkm": (Fraction(1_000), "counted_passenger * kilometer"),
@@ -53,9 +56,10 @@ _UNITS: Mapping[str, tuple[Fraction, str]] = {
     "step": (Fraction(1), "counted_step"),
     "item": (Fraction(1), "counted_item"),
     "household": (Fraction(1), "counted_household"),
+    "person": (Fraction(1), "counted_person"),
 }
 # Names of our own, long enough to meet none of pint's (to which "pm" is a picometre).
-_COUNTED = ("passenger", "vehicle", "trip", "step", "item", "household")
+_COUNTED = ("passenger", "vehicle", "trip", "step", "item", "household", "person")
 _OWN_DIMENSIONS = ("milligram_co2e", *(f"counted_{what}" for what in _COUNTED))
 
 KNOWN_UNITS = tuple(_UNITS)

@@ -55,10 +55,17 @@ def _chains(session: Session) -> Iterator[Finding]:
 
 
 def _reductions(session: Session) -> Iterator[Finding]:
-    """What no foreign key says: the reduction is there, and is as the item says."""
+    """What no foreign key says: the reduction is there, and is as the item in a batch says.
+
+    Ranges in no batch are only remembered cuts: the reduction may have been computed anew since.
+    """
     after: UUID | None = None
     while True:
-        statement = select(BatchItem.reduction_id, BatchItem.grade, BatchItem.total_mg).distinct()
+        statement = (
+            select(BatchItem.reduction_id, BatchItem.grade, BatchItem.total_mg)
+            .where(BatchItem.batch_id.is_not(None))
+            .distinct()
+        )
         if after is not None:
             statement = statement.where(BatchItem.reduction_id > after)
         portion = session.execute(statement.order_by(BatchItem.reduction_id).limit(_AT_ONCE)).all()

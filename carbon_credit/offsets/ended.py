@@ -7,13 +7,11 @@ not change, and a sold tonne is replaced, not undone.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import one_of
 from carbon_credit.offsets.filling import lock_filling
-from carbon_credit.offsets.models import BatchItem
-from carbon_credit.quantification.ended import Ended, ended_with_grams, take_back
+from carbon_credit.offsets.queries import batched
+from carbon_credit.quantification.ended import ended_with_grams, take_back
 
 
 def take_back_ended(session: Session, *, now: datetime, limit: int) -> int:
@@ -23,18 +21,10 @@ def take_back_ended(session: Session, *, now: datetime, limit: int) -> int:
         # No batch is filled while we look at which milligrams are free.
         for programme, methodology_id in sorted({(one.programme, one.methodology_id) for one in portion}):
             lock_filling(session, programme=programme, methodology_id=methodology_id)
-        free = _in_no_batch(session, portion)
+        taken = batched(session, reduction_ids=[one.reduction_id for one in portion])
+        free = [one for one in portion if one.reduction_id not in taken]
         if free:
             take_back(session, ended=free, now=now)
             return len(free)
         after = portion[-1].reduction_id
     return 0
-
-
-def _in_no_batch(session: Session, ended: list[Ended]) -> list[Ended]:
-    statement = select(BatchItem.reduction_id).where(
-        one_of(session, BatchItem.reduction_id, [one.reduction_id for one in ended]),
-        BatchItem.batch_id.is_not(None),
-    )
-    taken = set(session.scalars(statement))
-    return [one for one in ended if one.reduction_id not in taken]

@@ -4,7 +4,6 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +16,7 @@ from carbon_credit.offsets.errors import BatchEmpty, BatchStale
 from carbon_credit.offsets.leaves import leaf_of, with_reductions
 from carbon_credit.offsets.queries import BatchRecord
 from carbon_credit.offsets.selection import REASONS, Criteria, Progress, mandates_by_id, unfit
+from carbon_credit.quantification.grams import held_by_partner
 from carbon_credit.verifier.leaf import leaf_hash
 from carbon_credit.verifier.merkle import RootBuilder
 
@@ -43,7 +43,7 @@ def freeze(
     InsufficientBalance. The transfers come first: they lock the citizens' accounts, which a withdrawal
     has to pass too, so that what is checked afterwards can no longer change.
     """
-    _post(session, batch, _by_citizen(session, batch), now)
+    _post(session, batch, _by_account(session, batch), now)
     salt = secrets.token_bytes(32)
     tree = RootBuilder()
     gross_mg = credited_mg = batch_mg = 0
@@ -95,23 +95,28 @@ def issue(session: Session, *, batch: BatchRecord, now: datetime) -> None:
     ledger.post(session, transfers=[transfer], now=now)
 
 
-def _by_citizen(session: Session, batch: BatchRecord) -> Counter[UUID]:
-    sums: Counter[UUID] = Counter()
+def _by_account(session: Session, batch: BatchRecord) -> Counter[AccountKey]:
+    """How much comes from which account. Raises BatchEmpty."""
+    sums: Counter[AccountKey] = Counter()
     for portion in with_reductions(session, batch.id):
+        held = held_by_partner(session, batch.programme, [reduction for _item, reduction in portion])
         for item, reduction in portion:
-            sums[reduction.citizen_id] += item.to_mg - item.from_mg
+            # The first milligrams of a reduction are the citizen's, the last ones the partner's who
+            # collected them (平台归集): so several batches take from each account what it holds.
+            border_mg = item.total_mg - held.get(reduction.id, 0)
+            own_mg = max(min(item.to_mg, border_mg) - item.from_mg, 0)
+            rest_mg = item.to_mg - item.from_mg - own_mg
+            sums[AccountKey(batch.programme, CO2E, "citizen.reductions", reduction.citizen_id)] += own_mg
+            sums[AccountKey(batch.programme, CO2E, "partner.reductions", reduction.partner_id)] += rest_mg
     if not sums:
         raise BatchEmpty
     return sums
 
 
-def _post(session: Session, batch: BatchRecord, sums: Counter[UUID], now: datetime) -> None:
+def _post(session: Session, batch: BatchRecord, accounts: Counter[AccountKey], now: datetime) -> None:
     frozen = AccountKey(batch.programme, CO2E, "batch.frozen", batch.id)
-    accounts = {
-        AccountKey(batch.programme, CO2E, "citizen.reductions", owner): mg for owner, mg in sums.items()
-    }
     # In the order in which the ledger locks them, so that portions keep to it too.
-    ordered = sorted(accounts, key=account_id)
+    ordered = sorted((key for key, mg in accounts.items() if mg), key=account_id)
     for start in range(0, len(ordered), _TRANSFERS_AT_ONCE):
         transfers = [
             Transfer(

@@ -46,7 +46,12 @@ def criteria_of(session: Session, batch: BatchRecord) -> Criteria:
     """What the batch is made of."""
     project = queries.project(session, programme=batch.programme, project_id=batch.project_id)
     return queries.criteria(
-        project, version=batch.methodology_version, starts_on=batch.starts_on, ends_before=batch.ends_before
+        session,
+        project=project,
+        version=batch.methodology_version,
+        digest=batch.version_digest,
+        starts_on=batch.starts_on,
+        ends_before=batch.ends_before,
     )
 
 

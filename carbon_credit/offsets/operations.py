@@ -113,11 +113,17 @@ def preview(
     progress: Progress | None = None,
 ) -> Preview:
     """What a batch would hold and what not, with reasons; nothing is written. An open batch of the same
-    project, version and period counts as free. Raises ProjectNotFound, PeriodInvalid."""
+    project, version and period counts as free. Raises ProjectNotFound, PeriodInvalid, MethodologyNotFound."""
     project = queries.project(session, programme=programme, project_id=project_id)
     guards.check_period(project, starts_on, ends_before)
+    version = catalogue.version(session, methodology_id=project.methodology_id, version=methodology_version)
     wanted = queries.criteria(
-        project, version=methodology_version, starts_on=starts_on, ends_before=ends_before
+        session,
+        project=project,
+        version=methodology_version,
+        digest=version.digest,
+        starts_on=starts_on,
+        ends_before=ends_before,
     )
     own = guards.open_batch_id(session, project_id, methodology_version, starts_on, ends_before)
     exclusions = Exclusions()
@@ -147,7 +153,7 @@ def open_batch(
     project = queries.project(session, programme=programme, project_id=project_id)
     guards.check_period(project, starts_on, ends_before)
     version = catalogue.version(session, methodology_id=project.methodology_id, version=methodology_version)
-    if version.state == "draft":
+    if version.state == "draft" and not project.rehearsal:
         raise MethodologyNotBatchable(
             methodology=project.methodology_id, version=methodology_version, why="it is not published"
         )

@@ -1,6 +1,6 @@
 """Reads of projects, batches, their steps and serial numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -9,10 +9,13 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from carbon_credit.catalogue.queries import compiled_by_digest
+from carbon_credit.kernel.bulk import one_of
 from carbon_credit.offsets import serials
 from carbon_credit.offsets.errors import BatchNotFound, ProjectNotFound, SerialNotFound
 from carbon_credit.offsets.models import Batch, BatchItem, BatchStep, Project, SerialRange
 from carbon_credit.offsets.selection import Criteria, Exclusion
+from carbon_credit.quantification.periods import closed_years
 from carbon_credit.verifier.serial import Serial
 
 _ITEMS_AT_ONCE = 2_000
@@ -251,13 +254,33 @@ def salt(session: Session, *, batch_id: UUID) -> bytes | None:
     return session.scalar(select(Batch.salt).where(Batch.id == batch_id))
 
 
-def criteria(project: ProjectRecord, *, version: str, starts_on: date, ends_before: date) -> Criteria:
-    """What a batch of this project, version and period is made of."""
+def batched(session: Session, *, reduction_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the reductions of which something lies in a batch."""
+    if not reduction_ids:
+        return set()
+    mine = one_of(session, BatchItem.reduction_id, reduction_ids)
+    statement = select(BatchItem.reduction_id).where(mine, BatchItem.batch_id.is_not(None))
+    return set(session.scalars(statement))
+
+
+def criteria(
+    session: Session,
+    *,
+    project: ProjectRecord,
+    version: str,
+    digest: str,
+    starts_on: date,
+    ends_before: date,
+) -> Criteria:
+    """What a batch of this project, version (its text by `digest`) and period is made of."""
+    year = starts_on.replace(month=1, day=1)
     return Criteria(
         programme=project.programme,
         rehearsal=project.rehearsal,
         methodology_id=project.methodology_id,
         methodology_version=version,
+        method=compiled_by_digest(session, digest=digest),
+        year_closed=bool(closed_years(session, project.programme, {year})),
         activity_types=frozenset(project.activity_types),
         starts_on=starts_on,
         ends_before=ends_before,

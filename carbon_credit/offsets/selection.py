@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import TypeAlias
 from uuid import UUID
 
+import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from carbon_credit.identity.queries import MandateSpan, mandates_of
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.kernel.quantity import MG_PER_KG, MG_PER_TONNE
 from carbon_credit.methodology.definition import Grade
+from carbon_credit.methodology.engine import CompiledMethodology, Evaluation
 from carbon_credit.offsets.models import BatchItem
 from carbon_credit.quantification.selection import Candidate, final_reductions
 
@@ -29,6 +31,14 @@ REASONS = {
     "other-vintage": ("不属于该年份", "of another vintage year"),
     "no-mandate": ("用户未委托", "the citizen gave no mandate"),
     "mandate-withdrawn": ("用户已撤销委托", "the citizen withdrew the mandate"),
+    "year-open": (
+        "该年度的资格条件尚未核定",
+        "awaits year: what decides on it is known when the year is over",
+    ),
+    "other-text": (
+        "由该版本的较早文本核算，请重新核算",
+        "computed by an earlier text of the version: re-quantify",
+    ),
     "grade": ("证据等级不是官方", "a value or an input is not official"),
     "in-batch": ("已在其他批次中", "in a batch already"),
     "corrected-after-batch": ("部分已入批后又被更正", "corrected after a part of it was batched"),
@@ -41,12 +51,18 @@ Progress: TypeAlias = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What a batch is made of. The period is half-open: `ends_before` is the first day after."""
+    """What a batch is made of. The period is half-open: `ends_before` is the first day after.
+
+    `method` is the version whose reductions it takes, as text that is fixed by its digest. `year_closed`:
+    the year of the vintage is, so that what only a whole year decides is decided.
+    """
 
     programme: str
     rehearsal: bool
     methodology_id: str
     methodology_version: str
+    method: CompiledMethodology
+    year_closed: bool
     activity_types: frozenset[str]
     starts_on: date
     ends_before: date
@@ -200,9 +216,25 @@ def unfit(
     mandate = mandates.get(candidate.mandate_id)
     if mandate is None or (mandate.withdrawn_at is not None and mandate.withdrawn_at <= now):
         return "mandate-withdrawn"
+    if candidate.version_digest != criteria.method.digest:
+        return "other-text"
+    if awaits_year(candidate, criteria):
+        return "year-open"
     if not criteria.rehearsal and candidate.grade != Grade.OFFICIAL:
         return "grade"
     return None
+
+
+def awaits_year(candidate: Candidate, criteria: Criteria) -> bool:
+    """Whether a condition is still open that only the whole year decides (a tariff tier)."""
+    if not criteria.method.annual:
+        return False
+    if not criteria.year_closed:
+        return True
+    inputs = orjson.loads(candidate.inputs)
+    # Only a rehearsal may have declared a version in force before its first day.
+    result = criteria.method.evaluate(inputs, on=candidate.business_day, earlier=criteria.rehearsal)
+    return isinstance(result, Evaluation) and result.pending
 
 
 def mandates_by_id(session: Session, candidates: Sequence[Candidate]) -> dict[UUID, MandateSpan]:

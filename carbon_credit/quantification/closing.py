@@ -1,34 +1,29 @@
-"""Closing days and months: caps over the whole day in canonical order, differences posted.
+"""Closing days and months: what counts is settled in canonical order, differences are posted.
 
-While a day is open its events count in the order in which they arrive. Closing applies the same
-caps to everything that happened on it, ordered by (occurred_at, tier, partner, claim), which no
-arrival can change, and posts what differs. A month is closed when all its days are.
+While a day is open its events count in the order in which they arrive. Closing settles everything that
+happened on it, ordered by (occurred_at, tier, partner, claim), which no arrival can change, and posts
+what differs. A month is closed when all its days are, a year (`annual`) when all its months are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import groupby
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, union
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import programme_rules
 from carbon_credit.catalogue.rules import ProgrammeRules
-from carbon_credit.events.queries import claim_keys_of, quantities_of
 from carbon_credit.kernel.clock import business_day
-from carbon_credit.kernel.ids import new_id
-from carbon_credit.ledger import operations as ledger
-from carbon_credit.ledger.accounts import CO2E, AccountKey
-from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.openings import write_openings
 from carbon_credit.ledger.seals import seal
-from carbon_credit.methodology.definition import Tier
-from carbon_credit.quantification.caps import Allowed, allow_day
-from carbon_credit.quantification.crediting import basis_of, cap_key, points_key, post_points
-from carbon_credit.quantification.errors import DaysOpen, PeriodClosed, PeriodNotOver
+from carbon_credit.quantification.cases import Case, cases_of_day
+from carbon_credit.quantification.citywide import settle_programme_day
+from carbon_credit.quantification.errors import DaysOpen, EarlierDayOpen, PeriodClosed, PeriodNotOver
+from carbon_credit.quantification.grams import Platforms
 from carbon_credit.quantification.models import DayTally, Period, Reduction, ReductionAdjustment
+from carbon_credit.quantification.netting import span_end, span_start
 from carbon_credit.quantification.periods import (
     closed_days,
     closed_months,
@@ -37,15 +32,16 @@ from carbon_credit.quantification.periods import (
     next_month,
     record_closing,
 )
-from carbon_credit.quantification.queries import Standing, standing_of_day
-from carbon_credit.quantification.recording import append_adjustments
-from carbon_credit.quantification.tallies import Tallies
+from carbon_credit.quantification.posting import post_cases, share_out_day
+from carbon_credit.quantification.scopes import NETTED, PERSON_YEAR, SHARED
+from carbon_credit.quantification.settling import reads_on, settle
+from carbon_credit.quantification.sums import RunningSums
+from carbon_credit.quantification.trimming import trim_span
 
 Progress = Callable[[int], None]
 
-_CITIZENS_AT_ONCE = 1000
+CITIZENS_AT_ONCE = 1000
 _SEALED_AT_ONCE = 50_000
-_TIER_ORDER = {tier.value: place for place, tier in enumerate(Tier)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +56,6 @@ class Closing:
     corrected_mg: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    standing: Standing
-    allowed: Allowed
-
-    @property
-    def delta_mg(self) -> int:
-        return self.allowed.mg - self.standing.net_mg
-
-
 def close_day(
     session: Session,
     *,
@@ -81,7 +67,7 @@ def close_day(
 ) -> Closing:
     """Close one business day. `progress` is told how many citizens were looked at.
 
-    Raises PeriodNotOver, PeriodClosed.
+    Raises PeriodNotOver, PeriodClosed, EarlierDayOpen.
     """
     rules = programme_rules(session, programme=programme)
     if business_day(now, rules.time_zone) <= day:
@@ -89,12 +75,16 @@ def close_day(
     lock_period_alone(session, programme, "day", day)
     if closed_days(session, programme, {day}):
         raise PeriodClosed(period=day.isoformat(), programme=programme)
+    _require_order(session, rules, day)
     corrected = 0
-    for activity_type, citizens in _capped_citizens(session, programme, day):
-        corrected += _apply_caps(session, rules, day, activity_type, citizens, now)
+    for citizens in _unsettled_citizens(session, rules, day):
+        corrected += _settle_citizens(session, rules, day, citizens, now)
         if progress:
             progress(len(citizens))
-    return _record(session, programme, "day", day, day + timedelta(days=1), corrected, closed_by, now)
+    corrected += settle_programme_day(session, rules, day, now=now)
+    if day == span_end("month", day):
+        corrected += trim_span(session, rules, "month", day, accounting_day=day, now=now)
+    return record(session, programme, "day", day, day + timedelta(days=1), corrected, closed_by, now)
 
 
 def close_month(session: Session, *, programme: str, month: date, now: datetime, closed_by: str) -> Closing:
@@ -114,7 +104,7 @@ def close_month(session: Session, *, programme: str, month: date, now: datetime,
     while seal(session, now=now, limit=_SEALED_AT_ONCE):
         pass
     write_openings(session, programme=programme, month_end=end - timedelta(days=1), now=now)
-    return _record(session, programme, "month", start, end, 0, closed_by, now)
+    return record(session, programme, "month", start, end, 0, closed_by, now)
 
 
 def require_month_over(session: Session, *, programme: str, month: date, now: datetime) -> None:
@@ -132,105 +122,85 @@ def open_days(session: Session, *, programme: str, month: date) -> list[date]:
     return [day for day in days if day not in closed]
 
 
-def _capped_citizens(session: Session, programme: str, day: date) -> Iterator[tuple[str, list[UUID]]]:
-    """Citizens whose cap took something, by activity type, in portions. Only they can differ."""
+def _require_order(session: Session, rules: ProgrammeRules, day: date) -> None:
+    """Where what counts follows from earlier days, they are closed first. Raises EarlierDayOpen."""
+    if not _reaches_back(rules, day):
+        return
+    mine = Reduction.programme == rules.code
+    first = session.scalar(select(func.min(Reduction.accounting_day)).where(mine))
+    if first is None or first >= day:
+        return
+    days = [first + timedelta(days=number) for number in range((day - first).days)]
+    closed = closed_days(session, rules.code, days)
     statement = (
-        select(DayTally.scope, DayTally.citizen_id)
-        .where(
-            DayTally.programme == programme,
-            DayTally.business_day == day,
-            DayTally.scope.like("cap:%"),
-            DayTally.capped > 0,
-        )
-        .order_by(DayTally.scope, DayTally.citizen_id)
+        select(Reduction.accounting_day)
+        .where(mine, Reduction.accounting_day.in_([one for one in days if one not in closed]))
+        .order_by(Reduction.accounting_day)
+        .limit(1)
     )
-    for scope, rows in groupby(session.execute(statement).all(), key=lambda row: row.scope):
-        citizens = [row.citizen_id for row in rows]
-        for start in range(0, len(citizens), _CITIZENS_AT_ONCE):
-            yield scope.removeprefix("cap:"), citizens[start : start + _CITIZENS_AT_ONCE]
+    earlier = session.scalar(statement)
+    if earlier is not None:
+        raise EarlierDayOpen(day=day.isoformat(), programme=rules.code, earlier=earlier.isoformat())
 
 
-def _apply_caps(
-    session: Session,
-    rules: ProgrammeRules,
-    day: date,
-    activity_type: str,
-    citizens: Sequence[UUID],
-    now: datetime,
+def _reaches_back(rules: ProgrammeRules, day: date) -> bool:
+    if any(cap.scope == "person-year" for cap in rules.caps(day)):
+        return True
+    for kind in rules.activities:
+        binding, share = rules.governing(kind, day), rules.overflow(kind, day)
+        if share is not None and share.per != "citizen-day":
+            return True
+        if binding is None or binding.use == "display":
+            continue
+        methodology = binding.compiled.methodology
+        if binding.compiled.history or methodology.exclusive or methodology.netting in ("month", "year"):
+            return True
+    return False
+
+
+def _unsettled_citizens(session: Session, rules: ProgrammeRules, day: date) -> Iterator[Sequence[UUID]]:
+    """Citizens for whom the order of arrival may have mattered, in portions. Nobody else can differ.
+
+    Those of whom something was taken on the day, or in a span that it lies in, and those whose
+    methodology reads the days before.
+    """
+    mine = (Reduction.programme == rules.code, Reduction.business_day == day)
+    touched = select(DayTally.citizen_id).where(
+        DayTally.programme == rules.code,
+        DayTally.business_day.in_({span_start(span, day) for span in ("day", "month", "year")}),
+        DayTally.capped > 0,
+        or_(
+            DayTally.business_day == day,
+            DayTally.scope == PERSON_YEAR,
+            DayTally.scope.startswith(f"{NETTED}:"),
+            DayTally.scope.startswith(f"{SHARED}:"),
+        ),
+        DayTally.citizen_id.in_(select(Reduction.citizen_id).where(*mine)),
+    )
+    statement = union(
+        touched,
+        select(Reduction.citizen_id).where(*mine, Reduction.activity_type.in_(reads_on(rules, day))),
+    )
+    citizens = sorted(session.scalars(statement))
+    for start in range(0, len(citizens), CITIZENS_AT_ONCE):
+        yield citizens[start : start + CITIZENS_AT_ONCE]
+
+
+def _settle_citizens(
+    session: Session, rules: ProgrammeRules, day: date, citizens: Sequence[UUID], now: datetime
 ) -> int:
     """Post what the canonical order changes for these citizens; the sum of it in milligrams."""
-    points_rules = rules.points_rules(activity_type, day)
-    keys = [cap_key(citizen, day, activity_type) for citizen in citizens]
-    rewards = [points_key(citizen, day, rule) for citizen in citizens for rule in points_rules]
-    tallies = Tallies(session, programme=rules.code, keys=[*keys, *rewards])
-    standing = standing_of_day(
-        session,
-        programme=rules.code,
-        business_day=day,
-        citizen_ids=citizens,
-        activity_type=activity_type,
-    )
-    changes = list(_changes(session, rules, day, activity_type, standing))
-    quantities = quantities_of(session, event_ids=[change.standing.event_id for change in changes])
-    for change in changes:
-        one = change.standing
-        tallies[cap_key(one.citizen_id, day, activity_type)].add(granted=change.delta_mg)
-        for rule in points_rules:
-            before = basis_of(rule, one.net_mg, one.cap_code, quantities[one.event_id])
-            after = basis_of(rule, change.allowed.mg, change.allowed.cap_code, quantities[one.event_id])
-            tallies[points_key(one.citizen_id, day, rule)].add(amount=after - before)
-    append_adjustments(
-        session,
-        programme=rules.code,
-        changes=[(change.standing.reduction_id, change.delta_mg, "cap") for change in changes],
-        accounting_day=day,
-        now=now,
-    )
-    ledger.post(session, transfers=[_transfer(rules.code, one, now) for one in _posted(changes)], now=now)
-    post_points(session, rules, tallies, set(rewards), now=now)
-    tallies.write()
-    return sum(change.delta_mg for change in changes)
+    platforms = Platforms(session, rules)
+    # Nobody adds to the day while its lock is held alone; the sums also hold what is not of this day.
+    cases: list[Case] = cases_of_day(session, programme=rules.code, day=day, citizens=citizens)
+    sums = RunningSums(session, rules, platforms)
+    sums.lock(case.member for case in cases)
+    settle(session, rules, day, cases)
+    share_out_day(session, rules, platforms, day, cases)
+    return post_cases(session, rules, sums, cases, accounting_day=day, now=now)
 
 
-def _changes(
-    session: Session, rules: ProgrammeRules, day: date, activity_type: str, standing: Sequence[Standing]
-) -> Iterator[_Change]:
-    cap = rules.cap(activity_type, day)
-    claim_keys = claim_keys_of(session, event_ids=[one.event_id for one in standing])
-
-    def canonical(one: Standing) -> tuple[UUID, datetime, int, UUID, UUID]:
-        tier = _TIER_ORDER[one.tier]
-        return (one.citizen_id, one.occurred_at, tier, one.partner_id, claim_keys[one.event_id])
-
-    for _, group in groupby(sorted(standing, key=canonical), key=lambda one: one.citizen_id):
-        those = list(group)
-        for one, allowed in zip(those, allow_day(cap, [one.gross_mg for one in those]), strict=True):
-            if allowed.mg != one.net_mg or allowed.cap_code != one.cap_code:
-                yield _Change(one, allowed)
-
-
-def _posted(changes: Sequence[_Change]) -> list[_Change]:
-    # What a citizen loses is taken after what the same citizen gains is given.
-    posted = [change for change in changes if change.standing.use == "credit" and change.delta_mg]
-    return sorted(posted, key=lambda change: change.delta_mg < 0)
-
-
-def _transfer(programme: str, change: _Change, now: datetime) -> Transfer:
-    source = AccountKey(programme, CO2E, "programme.source")
-    citizen = AccountKey(programme, CO2E, "citizen.reductions", change.standing.citizen_id)
-    gains = change.delta_mg > 0
-    return Transfer(
-        id=new_id(),
-        code="reduction.credit" if gains else "reduction.revoke",
-        debit=source if gains else citizen,
-        credit=citizen if gains else source,
-        amount=abs(change.delta_mg),
-        effective_at=change.standing.occurred_at if gains else now,
-        reference=change.standing.reduction_id,
-    )
-
-
-def _record(
+def record(
     session: Session,
     programme: str,
     kind: str,
@@ -240,6 +210,10 @@ def _record(
     closed_by: str,
     now: datetime,
 ) -> Closing:
+    """Write a closing down, with what the reductions and adjustments of its accounting days amount to.
+
+    The corrections of a year are accounted on a later day, and are part of the year all the same.
+    """
     mine = (
         Reduction.programme == programme,
         Reduction.accounting_day >= start,
@@ -262,7 +236,7 @@ def _record(
         starts_on=start,
         closed_by=closed_by,
         reductions=count,
-        credited_mg=int(credited) + int(adjusted or 0),
+        credited_mg=int(credited) + int(adjusted or 0) + (corrected_mg if kind == "year" else 0),
         corrected_mg=corrected_mg,
         now=now,
     )

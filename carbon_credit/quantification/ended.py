@@ -15,22 +15,21 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import time_zone
 from carbon_credit.kernel.clock import business_day
-from carbon_credit.kernel.ids import new_id
-from carbon_credit.ledger import operations as ledger
-from carbon_credit.ledger.accounts import CO2E, AccountKey
-from carbon_credit.ledger.entries import Transfer
+from carbon_credit.quantification.grams import held_by_partner, post_movements, taken_back
 from carbon_credit.quantification.models import Reduction, ReductionAdjustment, ReductionEnd
+from carbon_credit.quantification.present import LATEST, newest
 from carbon_credit.quantification.recording import append_adjustments
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A reduction that no longer counts but whose grams are still on the citizen's account."""
+    """A reduction that no longer counts but whose grams are still on somebody's account."""
 
     reduction_id: UUID
     programme: str
     methodology_id: str
     citizen_id: UUID
+    partner_id: UUID
     reason: str
     net_mg: int
 
@@ -47,23 +46,28 @@ def ended_with_grams(session: Session, *, after: UUID | None, limit: int) -> lis
         select(
             Reduction.id,
             Reduction.programme,
-            Reduction.methodology_id,
+            newest(Reduction.methodology_id),
             Reduction.citizen_id,
+            Reduction.partner_id,
             ReductionEnd.reason,
             Reduction.credited_mg + delta,
         )
         .join(ReductionEnd, ReductionEnd.reduction_id == Reduction.id)
-        .where(Reduction.use == "credit", Reduction.credited_mg + delta > 0)
+        .outerjoin(LATEST, LATEST.reduction_id == Reduction.id)
+        .where(newest(Reduction.use) == "credit", Reduction.credited_mg + delta > 0)
         .order_by(Reduction.id)
         .limit(limit)
     )
     if after is not None:
         statement = statement.where(Reduction.id > after)
-    return [Ended(*row[:5], net_mg=int(row[5])) for row in session.execute(statement)]
+    return [
+        Ended(row[0], row[1], row[2], row[3], row[4], row[5], int(row[6]))
+        for row in session.execute(statement)
+    ]
 
 
 def take_back(session: Session, *, ended: Sequence[Ended], now: datetime) -> None:
-    """Take what still counts of each reduction off the citizen's account, as corrections of today."""
+    """Take what still counts of each reduction off the accounts that hold it, as corrections of today."""
     by_programme: dict[str, list[Ended]] = defaultdict(list)
     for one in ended:
         by_programme[one.programme].append(one)
@@ -72,16 +76,6 @@ def take_back(session: Session, *, ended: Sequence[Ended], now: datetime) -> Non
         for reason in sorted({one.reason for one in those}):
             changes = [(one.reduction_id, -one.net_mg, reason) for one in those if one.reason == reason]
             append_adjustments(session, programme=programme, changes=changes, accounting_day=today, now=now)
-        transfers = [
-            Transfer(
-                id=new_id(),
-                code="reduction.revoke",
-                debit=AccountKey(programme, CO2E, "citizen.reductions", one.citizen_id),
-                credit=AccountKey(programme, CO2E, "programme.source"),
-                amount=one.net_mg,
-                effective_at=now,
-                reference=one.reduction_id,
-            )
-            for one in those
-        ]
-        ledger.post(session, transfers=transfers, now=now)
+        amounts = {one.reduction_id: one.net_mg for one in those}
+        held = held_by_partner(session, programme, those)
+        post_movements(session, programme, taken_back(those, amounts, held, now=now), now=now)

@@ -5,27 +5,46 @@ the same function and a verdict can be repeated.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
-
-from msgspec import Struct
 
 from carbon_credit.catalogue.activities import ActivityType, split, tier_of, validate
 from carbon_credit.catalogue.rules import Binding, ProgrammeRules
 from carbon_credit.events.errors import EventInvalid
 from carbon_credit.events.incoming import IncomingEvent, require_past
 from carbon_credit.events.reasons import REASONS
+from carbon_credit.identity.facts import FactRecord, facts_on
+from carbon_credit.identity.occupancy import Occupancy
 from carbon_credit.identity.queries import CitizenRecord, ConsentSpan, LinkedCitizen, MandateSpan
-from carbon_credit.kernel.clock import business_day
+from carbon_credit.kernel.clock import business_day, day_bounds
 from carbon_credit.kernel.digest import canonical_json
-from carbon_credit.methodology.definition import Grade, Tier, grade_of
+from carbon_credit.methodology.definition import Tier, grade_of, worst_tier
 from carbon_credit.methodology.engine import Refusal
+from carbon_credit.methodology.network import station_key
+from carbon_credit.quantification.dividing import (
+    LONGEST_DAYS,
+    PERIOD,
+    Span,
+    divide,
+    span_of,
+    spans_alike,
+    values_on,
+)
+from carbon_credit.quantification.history import History
+from carbon_credit.quantification.verdicts import Accepted, Quantified, Refused, Verdict, refused
+
+REGION = "entry_region"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a verdict depends on, besides the event."""
+    """All that a verdict depends on, besides the event.
+
+    `occupants`: of meters that have any. `known`: what was stated about citizens. `remembered`: activity
+    types whose `history` is read. `regions`: where the stations of the programme's network are, by
+    `station_key`.
+    """
 
     rules: ProgrammeRules
     partner_active: bool
@@ -35,47 +54,37 @@ class Facts:
     mandates: Mapping[UUID, Sequence[MandateSpan]]
     now: datetime
     backfill: bool
+    occupants: Mapping[tuple[str, str], Sequence[Occupancy]] = field(default_factory=dict)
+    known: Mapping[UUID, Sequence[FactRecord]] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    remembered: frozenset[str] = frozenset()
+    regions: Mapping[str, str] = field(default_factory=dict)
 
 
-class Quantified(Struct, frozen=True):
-    """A credited event: who, under which consent and mandate, how much before caps."""
+@dataclass(frozen=True, slots=True)
+class _Person:
+    id: UUID
+    active: bool
 
-    citizen_id: UUID
-    consent_id: UUID
-    mandate_id: UUID | None
-    binding: Binding
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The days that are judged as one, their share of the event's quantities, and how good those are."""
+
+    event: IncomingEvent
     activity: ActivityType
-    business_day: date
-    tier: str
-    grade: Grade
-    gross_mg: int
-    inputs: str
+    span: Span
+    starts_at: datetime
     quantities: Mapping[str, int | str]
-    details: Mapping[str, str]
-
-
-class Verdict(Struct, frozen=True):
-    """`quantified` where the event is credited, otherwise the refusal's `reason` code."""
-
-    quantified: Quantified | None
-    reason: str | None
-
-    @property
-    def retryable(self) -> bool:
-        """True where the same id may come again."""
-        return self.reason is not None and REASONS[self.reason].retryable
-
-
-def refused(reason: str) -> Verdict:
-    """A verdict that credits nothing."""
-    return Verdict(None, REASONS[reason].code)
+    tier: Tier
+    divided: bool
 
 
 def judge(event: IncomingEvent, facts: Facts) -> Verdict:
     """The verdict on one event.
 
-    Raises EventInvalid where the event itself is wrong: unknown type, field, unit or bound, or a
-    time in the future. Then nothing is claimed.
+    Raises EventInvalid where the event itself is wrong: unknown type, field, unit or bound, a time in
+    the future, or a period of years. Then nothing is claimed.
     """
     rules = facts.rules
     require_past(event, now=facts.now)
@@ -85,74 +94,200 @@ def judge(event: IncomingEvent, facts: Facts) -> Verdict:
     problems = validate(activity, event.data)
     if problems:
         raise EventInvalid(why="; ".join(str(problem) for problem in problems[:5]))
+    whole = span_of(event.occurred_at, event.ended_at, rules.time_zone)
+    if activity.code.endswith(PERIOD) and whole.days > LONGEST_DAYS:
+        raise EventInvalid(why=f"a period has at most {LONGEST_DAYS} days - at `$.ended_at`")
 
     if not facts.partner_active:
         return refused("partner-suspended")
     if not rules.accepts_events:
         return refused("programme-closed")
-    day = business_day(event.occurred_at, rules.time_zone)
-    if not facts.backfill and day < business_day(facts.now, rules.time_zone) - timedelta(
-        days=rules.window_days
-    ):
+    latest = business_day(facts.now, rules.time_zone) - timedelta(days=rules.window_days)
+    if not facts.backfill and whole.starts_on < latest:
         return refused("outside-window")
-    citizen = _citizen(event, facts)
-    if citizen is None:
-        return refused("unlinked")
-    citizen_id, active = citizen
-    if not active:
-        return refused("citizen-closed")
-    consents = facts.consents.get(citizen_id, ())
-    consent = next((c for c in consents if c.scene == activity.scene and c.covers(event.occurred_at)), None)
-    if consent is None:
-        return refused("no-consent")
-    binding = rules.governing(event.type, day)
-    if binding is None:
-        return refused("no-methodology")
-    return _quantify(event, facts, activity, day, citizen_id, consent, binding)
+    return _judge_parts(event, activity, whole, facts)
 
 
-def _quantify(
-    event: IncomingEvent,
-    facts: Facts,
-    activity: ActivityType,
-    day: date,
-    citizen_id: UUID,
-    consent: ConsentSpan,
-    binding: Binding,
-) -> Verdict:
+def _judge_parts(event: IncomingEvent, activity: ActivityType, whole: Span, facts: Facts) -> Verdict:
     quantities, details = split(activity, event.data)
-    inputs = binding.inputs(event.type, quantities)
+    tier = tier_of(activity, event.data)
+    region = _region(event, activity, whole.starts_on, details, facts)
+    if region is not None:
+        quantities[REGION], tier = region, worst_tier(tier, Tier.DERIVED)
+    spans = _spans(event, activity, whole, facts)
+    divided = len(spans) > 1
+    credited: list[Quantified] = []
+    not_credited: list[Refused] = []
+    for span, share in zip(
+        spans, divide(activity, quantities, spans) if divided else [quantities], strict=True
+    ):
+        starts_at = event.occurred_at
+        if span.starts_on != whole.starts_on:
+            starts_at, _ = day_bounds(span.starts_on, facts.rules.time_zone)
+        part = _Part(event, activity, span, starts_at, share, tier, divided)
+        answer = _judge_part(part, facts)
+        if isinstance(answer, Quantified):
+            credited.append(answer)
+        else:
+            not_credited.append(answer)
+    if not credited:
+        return Verdict(refused=tuple(not_credited))
+    first = credited[0]
+    accepted = Accepted(first.citizen_id, whole.starts_on, first.tier, quantities, details)
+    return Verdict(tuple(credited), tuple(not_credited), accepted)
+
+
+def _spans(event: IncomingEvent, activity: ActivityType, whole: Span, facts: Facts) -> list[Span]:
+    """One span for each run of days on which the same version with the same values governs, in one year,
+    for one citizen, of whom the same is known. Versions that do not ask for it are not divided."""
+    if whole.days == 1 or not activity.code.endswith(PERIOD):
+        return [whole]
+    rules = facts.rules
+    days = [whole.starts_on + timedelta(days=place) for place in range(whole.days)]
+    governing = {day: rules.governing(activity.code, day) for day in days}
+    if not all(binding.compiled.splits for binding in governing.values() if binding is not None):
+        return [whole]
+    approval = rules.approval(activity.code)
+
+    def kind_of(day: date) -> tuple[object, ...]:
+        binding, who = governing[day], _citizen(event, day, facts)
+        words, values = None, None
+        if binding is not None:
+            values = values_on(binding.compiled, day, earlier=binding.earlier)
+        if binding is not None and not isinstance(who, str):
+            known = _known(binding, who.id, day, facts)
+            words = tuple(sorted((name, one.value, one.tier) for name, one in known.items()))
+        approved = approval is None or approval.holds_on(day)
+        return binding, values, day.year, who, words, approved
+
+    return spans_alike(whole, kind_of)
+
+
+def _judge_part(part: _Part, facts: Facts) -> Quantified | Refused:
+    rules, day, kind = facts.rules, part.span.starts_on, part.activity.code
+    who = _citizen(part.event, day, facts)
+    if isinstance(who, str):
+        return _refused(part, who)
+    if not who.active:
+        return _refused(part, "citizen-closed")
+    consents = facts.consents.get(who.id, ())
+    scene = part.activity.scene
+    consent = next((one for one in consents if one.scene == scene and one.covers(part.starts_at)), None)
+    if consent is None:
+        return _refused(part, "no-consent")
+    approval = rules.approval(kind)
+    if approval is not None and not approval.holds_on(day):
+        return _refused(part, "scene-approval-ended")
+    binding = rules.governing(kind, day)
+    if binding is None:
+        return _refused(part, "no-methodology")
+    known = _known(binding, who.id, day, facts)
+    inputs = binding.compiled.inputs_of(
+        kind,
+        part.quantities,
+        history=facts.history.inputs_of(
+            binding.compiled.history, citizen_id=who.id, activity_type=kind, day=day
+        ),
+        facts={name: one.value for name, one in known.items() if one.value is not None},
+        tier=part.tier,
+        on=day,
+    )
     result = binding.evaluate(inputs, on=day)
     if isinstance(result, Refusal):
-        return refused(result.code if result.code in REASONS else "not-quantifiable")
+        return _not_quantified(part, binding, result)
+    tier = worst_tier(part.tier, *(Tier(one.tier) for one in known.values()))
     # A test citizen makes everything assumed, however well the ride itself was measured.
-    tier = Tier.ASSUMED if consent.tier == Tier.ASSUMED else tier_of(activity, event.data)
-    mandates = facts.mandates.get(citizen_id, ())
-    mandate = next((span for span in mandates if span.covers(event.occurred_at)), None)
-    return Verdict(
-        Quantified(
-            citizen_id=citizen_id,
-            consent_id=consent.id,
-            mandate_id=mandate.id if mandate else None,
-            binding=binding,
-            activity=activity,
-            business_day=day,
-            tier=tier.value,
-            grade=grade_of(result.grade, tier),
-            gross_mg=result.reduction_mg,
-            inputs=canonical_json(inputs).decode(),
-            quantities=quantities,
-            details=details,
-        ),
-        None,
+    tier = Tier.ASSUMED if consent.tier == Tier.ASSUMED else tier
+    mandates = facts.mandates.get(who.id, ())
+    mandate = next((span for span in mandates if span.covers(part.starts_at)), None)
+    return Quantified(
+        citizen_id=who.id,
+        consent_id=consent.id,
+        mandate_id=mandate.id if mandate else None,
+        binding=binding,
+        activity=part.activity,
+        occurred_at=part.starts_at,
+        business_day=day,
+        ends_before=part.span.ends_before,
+        tier=tier.value,
+        grade=grade_of(result.grade, tier),
+        gross_mg=result.reduction_mg,
+        inputs=canonical_json(inputs).decode(),
+        quantities=part.quantities,
+        pending=result.pending,
+        divided=part.divided,
     )
 
 
-def _citizen(event: IncomingEvent, facts: Facts) -> tuple[UUID, bool] | None:
+def _refused(part: _Part, reason: str) -> Refused:
+    return Refused(REASONS[reason].code, starts_on=part.span.starts_on, ends_before=part.span.ends_before)
+
+
+def _not_quantified(part: _Part, binding: Binding, refusal: Refusal) -> Refused:
+    """In the words of an event's reasons; of a condition that does not hold, which one it is."""
+    method = binding.compiled.methodology
+    asked = next((one for one in method.inputs if one.name == refusal.field and one.kind == "fact"), None)
+    if refusal.code == "input-missing" and asked is not None:
+        known = REASONS["fact-missing"]
+        return Refused(
+            known.code,
+            detail_en=f"{known.en} The fact: {asked.fact} ({asked.label.en}).",
+            detail_zh=f"{known.zh}信息项：{asked.fact}（{asked.label.zh}）。",
+            starts_on=part.span.starts_on,
+            ends_before=part.span.ends_before,
+        )
+    label = next((one.label for one in method.eligibility if one.name == refusal.field), None)
+    if refusal.code != "not-eligible" or label is None:
+        return _refused(part, refusal.code if refusal.code in REASONS else "not-quantifiable")
+    known = REASONS[refusal.code]
+    return Refused(
+        refusal.code,
+        predicate=refusal.field,
+        detail_en=f"{known.en} The condition: {label.en}.",
+        detail_zh=f"{known.zh}条件：{label.zh}。",
+        starts_on=part.span.starts_on,
+        ends_before=part.span.ends_before,
+    )
+
+
+def _known(binding: Binding, citizen_id: UUID, day: date, facts: Facts) -> dict[str, FactRecord]:
+    """What is known of the citizen on that day, as far as the version reads it."""
+    wanted = binding.compiled.facts
+    if not wanted:
+        return {}
+    holding = facts_on(facts.known.get(citizen_id, ()), day)
+    return {name: one for name, one in holding.items() if name in wanted}
+
+
+def _citizen(event: IncomingEvent, day: date, facts: Facts) -> _Person | str:
+    """Whose the event is on that day, or the reason why nobody's."""
     who = event.citizen
-    if who.link is not None:
-        linked = facts.links.get((who.link.kind, who.link.value))
-        # A link that only a partner claims leads nowhere until it is confirmed.
-        return (linked.citizen_id, linked.active) if linked and linked.state == "confirmed" else None
-    known = facts.citizens.get(who.id) if who.id else None
-    return (known.id, known.active) if known else None
+    if who.link is None:
+        known = facts.citizens.get(who.id) if who.id else None
+        return _Person(known.id, known.active) if known else "unlinked"
+    link = (who.link.kind, who.link.value)
+    if link in facts.occupants:
+        living = next((one for one in facts.occupants[link] if one.covers(day)), None)
+        if living is None:
+            return "occupant-unknown"
+        return _Person(living.citizen_id, facts.citizens[living.citizen_id].active)
+    linked = facts.links.get(link)
+    # A link that only a partner claims leads nowhere until it is confirmed.
+    if linked is None or linked.state != "confirmed":
+        return "unlinked"
+    return _Person(linked.citizen_id, linked.active)
+
+
+def _region(
+    event: IncomingEvent, activity: ActivityType, day: date, details: Mapping[str, str], facts: Facts
+) -> str | None:
+    """Where a ride between gates began, by the programme's network, where the formula asks and the
+    partner does not say."""
+    spec = activity.fields.get(REGION)
+    if spec is None or REGION in event.data or event.data.get("distance_source") != "gates":
+        return None
+    binding = facts.rules.governing(activity.code, day)
+    if binding is None or REGION not in binding.compiled.reads:
+        return None
+    region = facts.regions.get(station_key(details.get("origin", "")))
+    return region if region in spec.values else None

@@ -1,14 +1,25 @@
 """Reductions, what was added to them later, the running tallies of open days, closed periods.
 
-A reduction row is never changed. Its present amount is `credited_mg` plus its adjustments, and
+A reduction row is never changed. Its present amount is `credited_mg` plus its adjustments; what it was
+computed by and from is what its latest revision says, or the row itself where there is none; and
 whether it is final follows from the periods that are closed: storing that in the row would mean
-rewriting every row of a day at its closing.
+rewriting every row of a day at its closing. `present` reads it all together.
 """
 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, String, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from carbon_credit.kernel.db import Base, UtcDateTime
@@ -19,7 +30,8 @@ class Reduction(Base):
 
     `business_day`: the programme's calendar day of the activity. `accounting_day`: the day whose
     closing makes it final; later than the business day only where the event came after its closing.
-    `inputs`: canonical JSON of what the formula read, so that anyone can compute it again.
+    `inputs`: canonical JSON of what the formula read, so that anyone can compute it again. `gross_mg` is
+    below zero only where the methodology nets results against each other; then nothing is credited here.
     `credited_mg`: what counts after caps; posted to the ledger only where `use` is credit.
     """
 
@@ -27,10 +39,13 @@ class Reduction(Base):
     __table_args__ = (
         Index("ix_reduction_citizen_id_id", "citizen_id", "id"),
         Index("ix_reduction_programme_accounting_day", "programme", "accounting_day"),
+        Index("ix_reduction_programme_business_day_citizen_id", "programme", "business_day", "citizen_id"),
         Index("ix_reduction_event_id", "event_id"),
         CheckConstraint("use IN ('credit', 'points', 'display')", name="use"),
         CheckConstraint("grade IN ('official', 'published', 'secondary', 'assumed')", name="grade"),
-        CheckConstraint("credited_mg >= 0 AND credited_mg <= gross_mg", name="credited_within_gross"),
+        CheckConstraint(
+            "credited_mg >= 0 AND (credited_mg = 0 OR credited_mg <= gross_mg)", name="credited_within_gross"
+        ),
         CheckConstraint("use <> 'display' OR credited_mg = 0", name="display_counts_nothing"),
         CheckConstraint("accounting_day >= business_day", name="accounting_day"),
     )
@@ -64,19 +79,63 @@ class Reduction(Base):
 
 
 class ReductionAdjustment(Base):
-    """Milligrams added to (or taken from) a reduction after it was recorded, and why."""
+    """Milligrams added to (or taken from) a reduction after it was recorded, and why.
+
+    A cap's reason is its code; `cap` where a cap gives back what another event takes instead, and in
+    older rows. All reasons but `requantified` change the points of the day with the grams.
+    """
 
     __tablename__ = "reduction_adjustment"
     __table_args__ = (
         Index("ix_reduction_adjustment_reduction_id", "reduction_id"),
         CheckConstraint("delta_mg <> 0", name="delta"),
-        CheckConstraint("reason IN ('cap', 'withdrawn', 'superseded', 'claw-back')", name="reason"),
+        CheckConstraint(
+            "reason IN ('cap', 'cap-events', 'cap-mg', 'cap-scene', 'cap-person', 'cap-year', "
+            "'cap-programme', 'netting', 'overlap', 'settled', 'ineligible', 'requantified', 'withdrawn', "
+            "'superseded', 'claw-back')",
+            name="reason",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     reduction_id: Mapped[UUID]
     programme: Mapped[str] = mapped_column(String(16))
     delta_mg: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(String(16))
+    accounting_day: Mapped[date]
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ReductionRevision(Base):
+    """A reduction computed once more: by another version, or from inputs that are known better now.
+
+    `number`: 1, 2, ... of the reduction, without a gap. The columns take the place of those of the same
+    name in the reduction. `settled`: the closing gathered its history anew; `decided`: the year is over
+    and its facts are known; `requantified`: another version governs its day now. Milligrams change by
+    adjustments only.
+    """
+
+    __tablename__ = "reduction_revision"
+    __table_args__ = (
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint("use IN ('credit', 'points', 'display')", name="use"),
+        CheckConstraint("grade IN ('official', 'published', 'secondary', 'assumed')", name="grade"),
+        CheckConstraint("reason IN ('settled', 'decided', 'requantified')", name="reason"),
+    )
+
+    reduction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    programme: Mapped[str] = mapped_column(String(16))
+    methodology_id: Mapped[str] = mapped_column(String(64))
+    methodology_version: Mapped[str] = mapped_column(String(32))
+    version_digest: Mapped[str] = mapped_column(String(64))
+    profile_digest: Mapped[str] = mapped_column(String(64))
+    use: Mapped[str] = mapped_column(String(16))
+    inputs: Mapped[str] = mapped_column(Text)
+    tier: Mapped[str] = mapped_column(String(16))
+    grade: Mapped[str] = mapped_column(String(16))
+    gross_mg: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[str] = mapped_column(String(16))
     accounting_day: Mapped[date]
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -118,10 +177,10 @@ class DayTally(Base):
 
 
 class Period(Base):
-    """A closed day or month of a programme, and what it amounted to."""
+    """A closed day, month or year of a programme, and what it amounted to."""
 
     __tablename__ = "period"
-    __table_args__ = (CheckConstraint("kind IN ('day', 'month')", name="kind"),)
+    __table_args__ = (CheckConstraint("kind IN ('day', 'month', 'year')", name="kind"),)
 
     programme: Mapped[str] = mapped_column(String(16), ForeignKey("programme.code"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(8), primary_key=True)
@@ -131,4 +190,26 @@ class Period(Base):
     reductions: Mapped[int] = mapped_column(BigInteger)
     credited_mg: Mapped[int] = mapped_column(BigInteger)
     corrected_mg: Mapped[int] = mapped_column(BigInteger)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ReductionPart(Base):
+    """Of an event that was divided by days: the days [starts_on, ends_before) that a reduction covers, and
+    their share of the event's quantities (canonical JSON). Other reductions have no such row.
+    """
+
+    __tablename__ = "reduction_part"
+    __table_args__ = (
+        Index("ix_reduction_part_event_id", "event_id"),
+        Index("ix_reduction_part_citizen_id_starts_on", "citizen_id", "starts_on"),
+        CheckConstraint("ends_before > starts_on", name="span"),
+    )
+
+    reduction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID]
+    citizen_id: Mapped[UUID]
+    activity_type: Mapped[str] = mapped_column(String(32))
+    starts_on: Mapped[date]
+    ends_before: Mapped[date]
+    quantities: Mapped[str] = mapped_column(Text)
     mac: Mapped[bytes] = mapped_column(LargeBinary)

@@ -16,15 +16,18 @@ from carbon_credit.events import operations as events
 from carbon_credit.events.errors import EventConflict, EventInvalid
 from carbon_credit.events.incoming import IncomingEvent, claim_key, content_digest, read_event
 from carbon_credit.events.operations import Claim, Claimed, Standing
-from carbon_credit.identity import queries as identity
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.ids import new_id
 from carbon_credit.quantification.crediting import Credit, Fresh
-from carbon_credit.quantification.judging import Facts, Verdict, judge
+from carbon_credit.quantification.gathering import facts_for
+from carbon_credit.quantification.history import Reading
+from carbon_credit.quantification.judging import Facts, judge
 from carbon_credit.quantification.outcomes import Outcome
+from carbon_credit.quantification.parts import parts_of, present_parts
 from carbon_credit.quantification.periods import lock_days
 from carbon_credit.quantification.queries import present_by_event
+from carbon_credit.quantification.verdicts import Verdict
 
 
 def credit(
@@ -49,7 +52,14 @@ def credit(
             read.append((place, read_event(payload)))
         except EventInvalid as error:
             outcomes[place] = Outcome.invalid(payload, error)
-    facts = _facts(session, rules, partner_id, [event for _, event in read], now=now, backfill=backfill)
+    facts = facts_for(
+        session,
+        rules,
+        partner_id=partner_id,
+        read=[event for _, event in read],
+        now=now,
+        backfill=backfill,
+    )
     for part in _rounds(read):
         outcomes |= _credit_round(session, rules, partner_id, part, facts)
     return [outcomes[place] for place in range(len(payloads))]
@@ -83,35 +93,6 @@ def _rounds(read: Sequence[tuple[int, IncomingEvent]]) -> list[list[tuple[int, I
     return rounds
 
 
-def _facts(
-    session: Session,
-    rules: ProgrammeRules,
-    partner_id: UUID,
-    read: Sequence[IncomingEvent],
-    *,
-    now: datetime,
-    backfill: bool,
-) -> Facts:
-    partner = identity.party(session, party_id=partner_id, programme=rules.code)
-    named = {(event.citizen.link.kind, event.citizen.link.value) for event in read if event.citizen.link}
-    links = identity.resolve_links(session, programme=rules.code, links=named)
-    ids = {event.citizen.id for event in read if event.citizen.id}
-    citizens = identity.citizens_by_id(session, programme=rules.code, ids=ids)
-    everyone = {linked.citizen_id for linked in links.values()} | set(citizens)
-    known = {event.type for event in read} & rules.activities.keys()
-    scenes = {rules.activities[kind].scene for kind in known}
-    return Facts(
-        rules=rules,
-        partner_active=partner.active,
-        links=links,
-        citizens=citizens,
-        consents=identity.consents_of(session, citizen_ids=everyone, partner_id=partner_id, scenes=scenes),
-        mandates=identity.mandates_of(session, citizen_ids=everyone),
-        now=now,
-        backfill=backfill,
-    )
-
-
 def _credit_round(
     session: Session,
     rules: ProgrammeRules,
@@ -120,31 +101,21 @@ def _credit_round(
     facts: Facts,
 ) -> dict[int, Outcome]:
     """One pass over events with distinct ids."""
-    key = keys_of(session).mac
     outcomes: dict[int, Outcome] = {}
     judged: dict[UUID, tuple[int, IncomingEvent, Verdict]] = {}
     claims: list[Claim] = []
-    for place, event in part:
+    # In the order in which it happened: what is read before in this call is history for what is read after.
+    for place, event in sorted(part, key=lambda one: (one[1].occurred_at, one[0])):
         try:
-            verdict = judge(event, facts)
+            claim, verdict = _judged(session, partner_id, event, facts)
         except EventInvalid as error:
             outcomes[place] = Outcome.of_error(event, error)
             continue
-        one = claim_key(key, partner_id=partner_id, event_id=event.id)
-        judged[one] = (place, event, verdict)
-        claims.append(
-            Claim(
-                claim_key=one,
-                partner_id=partner_id,
-                revision=event.revision,
-                content_digest=content_digest(key, event),
-                outcome="credited" if verdict.quantified else "rejected",
-                reason=verdict.reason,
-                retryable=verdict.retryable,
-                event_id=new_id() if verdict.quantified else None,
-            )
-        )
-    lock_days(session, rules.code, {business_day(event.occurred_at, rules.time_zone) for _, event in part})
+        judged[claim.claim_key] = (place, event, verdict)
+        claims.append(claim)
+    days = {business_day(event.occurred_at, rules.time_zone) for _, event in part}
+    days |= {one.business_day for _, _, verdict in judged.values() for one in verdict.quantified}
+    lock_days(session, rules.code, days)
     claimed = events.claim(session, claims=claims, now=facts.now)
     outcomes |= _replays(session, judged, claimed)
 
@@ -153,12 +124,42 @@ def _credit_round(
         place, event, verdict = judged[claim.claim_key]
         if place in outcomes:
             continue
-        if verdict.quantified is None:
-            outcomes[place] = Outcome.refused(event, verdict.reason or "")
-        elif claim.event_id is not None:
-            fresh.append(Fresh(place, event, claim, verdict.quantified, claim.event_id))
+        if verdict.reason is not None:
+            outcomes[place] = Outcome.refused(event, verdict.refused[0])
+        elif claim.event_id is not None and verdict.accepted is not None:
+            accepted, event_id = verdict.accepted, claim.event_id
+            fresh += [Fresh(place, event, claim, accepted, one, event_id) for one in verdict.quantified]
     work = Credit(session, rules, partner_id=partner_id, now=facts.now)
-    return outcomes | work.apply(fresh=fresh, ended=_superseded(claimed))
+    told = work.apply(fresh=fresh, ended=_superseded(claimed))
+    for place, _event, verdict in judged.values():
+        if place in told:
+            told[place] = told[place].with_refused_parts(verdict.refused)
+    return outcomes | told
+
+
+def _judged(session: Session, partner_id: UUID, event: IncomingEvent, facts: Facts) -> tuple[Claim, Verdict]:
+    """The verdict on an event and the claim that goes with it; its quantities become history."""
+    key = keys_of(session).mac
+    one = claim_key(key, partner_id=partner_id, event_id=event.id)
+    remembers = event.type in facts.remembered
+    if remembers:
+        facts.history.forget(one)
+    verdict = judge(event, facts)
+    for part in verdict.quantified if remembers else ():
+        reading = Reading(one, part.business_day, part.quantities)
+        facts.history.add(part.citizen_id, event.type, reading)
+    credited = bool(verdict.quantified)
+    claim = Claim(
+        claim_key=one,
+        partner_id=partner_id,
+        revision=event.revision,
+        content_digest=content_digest(key, event),
+        outcome="credited" if credited else "rejected",
+        reason=verdict.reason,
+        retryable=verdict.retryable,
+        event_id=new_id() if credited else None,
+    )
+    return claim, verdict
 
 
 def _superseded(claimed: dict[UUID, Claimed]) -> dict[UUID, str]:
@@ -180,17 +181,23 @@ def _replays(
 ) -> dict[int, Outcome]:
     """Outcomes of events that were known before."""
     known = [one.before for one in claimed.values() if one.before is not None]
-    present = present_by_event(session, event_ids=[one.event_id for one in known if one.event_id])
+    event_ids = [one.event_id for one in known if one.event_id]
+    present = present_by_event(session, event_ids=event_ids)
+    parts = parts_of(session, event_ids=event_ids)
     outcomes: dict[int, Outcome] = {}
     for one, standing in claimed.items():
-        place, event, _ = judged[one]
-        if standing.before is None:
+        place, event, verdict = judged[one]
+        before = standing.before
+        if before is None:
             continue
         if standing.standing is Standing.CONFLICT:
             outcomes[place] = Outcome.of_error(event, EventConflict(id=event.id))
         elif standing.standing in (Standing.REPLAY, Standing.STALE):
             status = "duplicate" if standing.standing is Standing.REPLAY else "stale"
-            before = standing.before
-            reduction = present.get(before.event_id) if before.event_id else None
-            outcomes[place] = Outcome.known(event, status, before, reduction)
+            reductions = present.get(before.event_id, ()) if before.event_id else ()
+            told = Outcome.known(event, status, before, reductions)
+            told = told.with_parts(present_parts(reductions, parts))
+            # The reason is remembered; which condition it was follows from judging again.
+            again = next((found for found in verdict.refused if found.reason == before.reason), None)
+            outcomes[place] = told.because(again) if again else told
     return outcomes

@@ -1,4 +1,4 @@
-"""Which days and months are closed, and the locks that keep crediting and closing apart."""
+"""Which days, months and years are closed, and the locks that keep crediting and closing apart."""
 
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
@@ -16,8 +16,8 @@ PERIOD = cast(Table, Period.__table__)
 
 
 def lock_days(session: Session, programme: str, days: Iterable[date]) -> None:
-    """Keep these days and their months from being closed until the transaction ends; many may at once."""
-    names = {_lock_name(programme, kind, day) for day in days for kind in ("day", "month")}
+    """Keep these days, their months and years from being closed until the transaction ends; shared."""
+    names = {_lock_name(programme, kind, day) for day in days for kind in ("day", "month", "year")}
     lock_shared(session, *names)
 
 
@@ -34,6 +34,11 @@ def closed_days(session: Session, programme: str, days: Collection[date]) -> set
 def closed_months(session: Session, programme: str, days: Collection[date]) -> set[date]:
     """First days of the months, among those that `days` fall into, that are closed."""
     return _closed(session, programme, "month", {first_of_month(day) for day in days})
+
+
+def closed_years(session: Session, programme: str, days: Collection[date]) -> set[date]:
+    """First days of the years, among those that `days` fall into, that are closed."""
+    return _closed(session, programme, "year", {day.replace(month=1, day=1) for day in days})
 
 
 def all_closed_months(session: Session, programme: str) -> list[date]:
@@ -81,5 +86,5 @@ def _closed(session: Session, programme: str, kind: str, starts: Collection[date
 
 
 def _lock_name(programme: str, kind: str, day: date) -> str:
-    start = first_of_month(day) if kind == "month" else day
+    start = {"day": day, "month": first_of_month(day), "year": day.replace(month=1, day=1)}[kind]
     return f"{kind}/{programme}/{start.isoformat()}"

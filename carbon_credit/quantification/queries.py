@@ -1,46 +1,38 @@
 """Reads of reductions as they stand now, for people and for closing."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.methodology.definition import Grade
-from carbon_credit.quantification.caps import CAP_EVENTS, CAP_MG
 from carbon_credit.quantification.errors import ReductionNotFound
-from carbon_credit.quantification.models import Period, Reduction, ReductionAdjustment, ReductionEnd
+from carbon_credit.quantification.models import (
+    Period,
+    Reduction,
+    ReductionAdjustment,
+    ReductionEnd,
+    ReductionRevision,
+)
 from carbon_credit.quantification.outcomes import Present
-from carbon_credit.quantification.periods import all_closed_months, next_month
+from carbon_credit.quantification.periods import all_closed_months
+from carbon_credit.quantification.present import Loaded, Standing, final, loaded, net_sum, newest, revised
 
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A reduction that still counts, with what closing and taking back need. Milligrams."""
-
-    reduction_id: UUID
-    event_id: UUID
-    citizen_id: UUID
-    partner_id: UUID
-    activity_type: str
-    business_day: date
-    accounting_day: date
-    occurred_at: datetime
-    tier: str
-    use: str
-    gross_mg: int
-    net_mg: int
-    cap_code: str | None
+__all__ = ["Standing"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReductionRecord:
-    """A reduction for people. `net_mg` includes corrections; `final` when its month is closed."""
+    """A reduction for people, as its latest `revision` says (0: as it was recorded).
+
+    `net_mg` includes corrections; `final` when its month is closed.
+    """
 
     id: UUID
     event_id: UUID
@@ -65,9 +57,24 @@ class ReductionRecord:
     cap_code: str | None
     ended: str | None
     final: bool
+    revision: int
     consent_id: UUID
     mandate_id: UUID | None
     recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to a reduction after it was recorded: a revision (`number`, and by what it was computed
+    then) or milligrams that were added or taken (`delta_mg`)."""
+
+    recorded_at: datetime
+    reason: str
+    number: int | None = None
+    methodology: str | None = None
+    grade: str | None = None
+    gross_mg: int | None = None
+    delta_mg: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +85,15 @@ class CitizenTotals:
     confirmed_mg: int
 
 
-def present_by_event(session: Session, *, event_ids: Collection[UUID]) -> dict[UUID, Present]:
-    """The newest reduction of each event, as it stands now."""
+def present_by_event(session: Session, *, event_ids: Collection[UUID]) -> dict[UUID, list[Present]]:
+    """The reductions of each event as they stand now, by business day: one, or one for each part."""
     if not event_ids:
         return {}
-    rows = session.execute(with_net().where(one_of(session, Reduction.event_id, event_ids)))
-    return {row.Reduction.event_id: _present(row) for row in rows}
+    found: dict[UUID, list[Present]] = defaultdict(list)
+    wanted = one_of(session, Reduction.event_id, event_ids)
+    for one in loaded(session, wanted, order=(Reduction.business_day, Reduction.id)):
+        found[one.row.event_id].append(_present(one))
+    return dict(found)
 
 
 def standing_by_event(session: Session, *, event_ids: Collection[UUID]) -> list[Standing]:
@@ -113,26 +123,47 @@ def reduction_by_id(
     wanted = [Reduction.id == reduction_id, Reduction.programme == programme]
     if citizen_id is not None:
         wanted.append(Reduction.citizen_id == citizen_id)
-    row = session.execute(with_net().where(*wanted)).one_or_none()
-    if row is None:
+    found = loaded(session, *wanted)
+    if not found:
         raise ReductionNotFound(id=reduction_id)
-    return _record(row, all_closed_months(session, programme))
+    return _record(found[0], all_closed_months(session, programme))
+
+
+def changes_of(session: Session, *, reduction_id: UUID) -> list[Change]:
+    """Everything that happened to a reduction since, in order; a revision before the milligrams it moved."""
+    revisions = session.scalars(
+        select(ReductionRevision).where(ReductionRevision.reduction_id == reduction_id)
+    )
+    adjustments = session.scalars(
+        select(ReductionAdjustment)
+        .where(ReductionAdjustment.reduction_id == reduction_id)
+        .order_by(ReductionAdjustment.id)
+    )
+    changes = [
+        Change(
+            recorded_at=one.recorded_at,
+            reason=one.reason,
+            number=one.number,
+            methodology=f"{one.methodology_id}/{one.methodology_version}",
+            grade=one.grade,
+            gross_mg=one.gross_mg,
+        )
+        for one in revisions
+    ]
+    changes += [Change(one.recorded_at, one.reason, delta_mg=one.delta_mg) for one in adjustments]
+    return sorted(changes, key=lambda one: (one.recorded_at, one.number is None, one.number or 0))
 
 
 def reductions_of(
     session: Session, *, programme: str, citizen_id: UUID, before: UUID | None, limit: int
 ) -> list[ReductionRecord]:
     """A citizen's reductions, newest first, from the one before `before`."""
-    statement = (
-        with_net()
-        .where(Reduction.programme == programme, Reduction.citizen_id == citizen_id)
-        .order_by(Reduction.id.desc())
-        .limit(limit)
-    )
+    wanted = [Reduction.programme == programme, Reduction.citizen_id == citizen_id]
     if before is not None:
-        statement = statement.where(Reduction.id < before)
+        wanted.append(Reduction.id < before)
     closed = all_closed_months(session, programme)
-    return [_record(row, closed) for row in session.execute(statement)]
+    found = loaded(session, *wanted, order=(Reduction.id.desc(),), limit=limit)
+    return [_record(one, closed) for one in found]
 
 
 def citizen_totals(session: Session, *, programme: str, citizen_id: UUID) -> CitizenTotals:
@@ -140,7 +171,7 @@ def citizen_totals(session: Session, *, programme: str, citizen_id: UUID) -> Cit
     mine = (
         Reduction.programme == programme,
         Reduction.citizen_id == citizen_id,
-        Reduction.use == "credit",
+        newest(Reduction.use) == "credit",
     )
     confirmed = net_sum(session, *mine, final(all_closed_months(session, programme)))
     return CitizenTotals(provisional_mg=net_sum(session, *mine) - confirmed, confirmed_mg=confirmed)
@@ -148,8 +179,8 @@ def citizen_totals(session: Session, *, programme: str, citizen_id: UUID) -> Cit
 
 def programme_totals(session: Session, *, programme: str) -> tuple[int, int]:
     """How many reductions were recorded, and the milligrams that count now."""
-    mine = (Reduction.programme == programme, Reduction.use == "credit")
-    count = session.scalar(select(func.count()).select_from(Reduction).where(*mine)) or 0
+    mine = (Reduction.programme == programme, newest(Reduction.use) == "credit")
+    count = session.scalar(revised(select(func.count()).select_from(Reduction)).where(*mine)) or 0
     return count, net_sum(session, *mine)
 
 
@@ -166,120 +197,56 @@ def periods_of(session: Session, *, programme: str, after: date | None, limit: i
     return list(session.scalars(statement))
 
 
-def with_net() -> Select[*tuple[Any, ...]]:
-    """Reductions, each with the sum of its adjustments (`delta_mg`) and why it ended, if it did."""
-    delta = (
-        select(func.sum(ReductionAdjustment.delta_mg))
-        .where(ReductionAdjustment.reduction_id == Reduction.id)
-        .correlate(Reduction)
-        .scalar_subquery()
-    )
-    return select(
-        Reduction, func.coalesce(delta, 0).label("delta_mg"), ReductionEnd.reason.label("ended")
-    ).outerjoin(ReductionEnd, ReductionEnd.reduction_id == Reduction.id)
-
-
-def net_sum(session: Session, *wanted: ColumnElement[bool]) -> int:
-    """Milligrams that count now over the reductions that fulfil all of `wanted`."""
-    credited = session.scalar(select(func.coalesce(func.sum(Reduction.credited_mg), 0)).where(*wanted))
-    adjusted = session.scalar(
-        select(func.coalesce(func.sum(ReductionAdjustment.delta_mg), 0))
-        .join(Reduction, Reduction.id == ReductionAdjustment.reduction_id)
-        .where(*wanted)
-    )
-    return int(credited or 0) + int(adjusted or 0)
-
-
-def final(closed: Sequence[date]) -> ColumnElement[bool]:
-    """True for reductions of one of the `closed` months (first days)."""
-    if not closed:
-        return false()
-    return or_(
-        *(
-            and_(Reduction.accounting_day >= start, Reduction.accounting_day < next_month(start))
-            for start in closed
-        )
-    )
-
-
 def _standings(session: Session, *wanted: ColumnElement[bool]) -> list[Standing]:
-    rows = session.execute(with_net().where(*wanted, ReductionEnd.reduction_id.is_(None)))
-    return [
-        Standing(
-            reduction_id=row.Reduction.id,
-            event_id=row.Reduction.event_id,
-            citizen_id=row.Reduction.citizen_id,
-            partner_id=row.Reduction.partner_id,
-            activity_type=row.Reduction.activity_type,
-            business_day=row.Reduction.business_day,
-            accounting_day=row.Reduction.accounting_day,
-            occurred_at=row.Reduction.occurred_at,
-            tier=row.Reduction.tier,
-            use=row.Reduction.use,
-            gross_mg=row.Reduction.gross_mg,
-            net_mg=row.Reduction.credited_mg + int(row.delta_mg),
-            cap_code=_cap_now(row),
-        )
-        for row in rows
-    ]
+    return [one.standing() for one in loaded(session, *wanted, ReductionEnd.reduction_id.is_(None))]
 
 
-def _cap_now(row: Row[*tuple[Any, ...]]) -> str | None:
-    """The cap that takes something of the reduction now: closing may have moved it to another event."""
-    reduction: Reduction = row.Reduction
-    net_mg = reduction.credited_mg + int(row.delta_mg)
-    if row.delta_mg == 0 or row.ended:
-        return reduction.cap_code
-    if net_mg == reduction.gross_mg:
-        return None
-    return reduction.cap_code or (CAP_EVENTS if net_mg == 0 else CAP_MG)
-
-
-def _present(row: Row[*tuple[Any, ...]]) -> Present:
-    reduction: Reduction = row.Reduction
+def _present(one: Loaded) -> Present:
     return Present(
-        reduction_id=reduction.id,
-        event_id=reduction.event_id,
-        gross_mg=reduction.gross_mg,
-        credited_mg=reduction.credited_mg,
-        net_mg=reduction.credited_mg + int(row.delta_mg),
-        ended=row.ended,
-        use=reduction.use,
-        grade=reduction.grade,
-        sandbox=Grade(reduction.grade).is_sandbox,
-        cap_code=_cap_now(row),
-        methodology=f"{reduction.methodology_id}/{reduction.methodology_version}",
-        digest=reduction.version_digest,
+        reduction_id=one.row.id,
+        event_id=one.row.event_id,
+        business_day=one.row.business_day,
+        gross_mg=one.now.gross_mg,
+        credited_mg=one.row.credited_mg,
+        net_mg=one.net_mg,
+        ended=one.ended,
+        use=one.now.use,
+        grade=one.now.grade,
+        sandbox=Grade(one.now.grade).is_sandbox,
+        cap_code=one.cap_code,
+        methodology=f"{one.now.methodology_id}/{one.now.methodology_version}",
+        digest=one.now.version_digest,
     )
 
 
-def _record(row: Row[*tuple[Any, ...]], closed: Sequence[date]) -> ReductionRecord:
-    reduction: Reduction = row.Reduction
+def _record(one: Loaded, closed: Sequence[date]) -> ReductionRecord:
+    row, present = one.row, one.now
     return ReductionRecord(
-        id=reduction.id,
-        event_id=reduction.event_id,
-        programme=reduction.programme,
-        citizen_id=reduction.citizen_id,
-        activity_type=reduction.activity_type,
-        scene=reduction.scene,
-        occurred_at=reduction.occurred_at,
-        business_day=reduction.business_day,
-        accounting_day=reduction.accounting_day,
-        methodology_id=reduction.methodology_id,
-        methodology_version=reduction.methodology_version,
-        version_digest=reduction.version_digest,
-        profile_digest=reduction.profile_digest,
-        use=reduction.use,
-        inputs=orjson.loads(reduction.inputs),
-        tier=reduction.tier,
-        grade=reduction.grade,
-        gross_mg=reduction.gross_mg,
-        credited_mg=reduction.credited_mg,
-        net_mg=reduction.credited_mg + int(row.delta_mg),
-        cap_code=_cap_now(row),
-        ended=row.ended,
-        final=reduction.accounting_day.replace(day=1) in closed,
-        consent_id=reduction.consent_id,
-        mandate_id=reduction.mandate_id,
-        recorded_at=reduction.recorded_at,
+        id=row.id,
+        event_id=row.event_id,
+        programme=row.programme,
+        citizen_id=row.citizen_id,
+        activity_type=row.activity_type,
+        scene=row.scene,
+        occurred_at=row.occurred_at,
+        business_day=row.business_day,
+        accounting_day=present.accounting_day,
+        methodology_id=present.methodology_id,
+        methodology_version=present.methodology_version,
+        version_digest=present.version_digest,
+        profile_digest=present.profile_digest,
+        use=present.use,
+        inputs=orjson.loads(present.inputs),
+        tier=present.tier,
+        grade=present.grade,
+        gross_mg=present.gross_mg,
+        credited_mg=row.credited_mg,
+        net_mg=one.net_mg,
+        cap_code=one.cap_code,
+        ended=one.ended,
+        final=present.accounting_day.replace(day=1) in closed,
+        revision=one.latest.number if one.latest else 0,
+        consent_id=row.consent_id,
+        mandate_id=row.mandate_id,
+        recorded_at=row.recorded_at,
     )

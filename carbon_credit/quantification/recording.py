@@ -1,6 +1,7 @@
-"""Writing reductions, their adjustments and their ends: append-only rows, each with its MAC."""
+"""Writing reductions, their adjustments, revisions and ends: append-only rows, each with its MAC."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 from uuid import UUID
@@ -12,14 +13,43 @@ from carbon_credit.kernel.bulk import Row, append_rows
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.digest import row_mac
 from carbon_credit.kernel.ids import new_id
-from carbon_credit.quantification.models import Reduction, ReductionAdjustment, ReductionEnd
+from carbon_credit.quantification.models import (
+    Reduction,
+    ReductionAdjustment,
+    ReductionEnd,
+    ReductionRevision,
+)
 
 REDUCTION = cast(Table, Reduction.__table__)
 ADJUSTMENT = cast(Table, ReductionAdjustment.__table__)
+REVISION = cast(Table, ReductionRevision.__table__)
 END = cast(Table, ReductionEnd.__table__)
 _REDUCTION_COLUMNS = tuple(column.name for column in REDUCTION.columns)
 _ADJUSTMENT_COLUMNS = tuple(column.name for column in ADJUSTMENT.columns)
+_REVISION_COLUMNS = tuple(column.name for column in REVISION.columns)
 _END_COLUMNS = tuple(column.name for column in END.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A reduction computed once more. `number`: one more than that of the revision before (0: none).
+
+    `inputs`: canonical JSON of what the formula read. `reason`: settled, decided or requantified.
+    """
+
+    reduction_id: UUID
+    number: int
+    methodology_id: str
+    methodology_version: str
+    version_digest: str
+    profile_digest: str
+    use: str
+    inputs: str
+    tier: str
+    grade: str
+    gross_mg: int
+    reason: str
+    accounting_day: date
 
 
 def append_reductions(session: Session, rows: Sequence[Row]) -> None:
@@ -46,6 +76,35 @@ def append_adjustments(
             row = (new_id(), reduction_id, programme, delta_mg, reason, accounting_day, now)
             rows.append((*row, row_mac(key, "reduction_adjustment", *row)))
     append_rows(session, ADJUSTMENT, _ADJUSTMENT_COLUMNS, rows)
+
+
+def append_revisions(
+    session: Session, *, programme: str, revisions: Sequence[Revision], now: datetime
+) -> None:
+    """From now on these say what the reductions were computed by and from. A number that is taken is an
+    error: who revises holds what keeps others away. Milligrams are not changed here."""
+    key = keys_of(session).mac
+    rows = []
+    for one in revisions:
+        row = (
+            one.reduction_id,
+            one.number,
+            programme,
+            one.methodology_id,
+            one.methodology_version,
+            one.version_digest,
+            one.profile_digest,
+            one.use,
+            one.inputs,
+            one.tier,
+            one.grade,
+            one.gross_mg,
+            one.reason,
+            one.accounting_day,
+            now,
+        )
+        rows.append((*row, row_mac(key, "reduction_revision", *row)))
+    append_rows(session, REVISION, _REVISION_COLUMNS, rows)
 
 
 def append_ends(session: Session, *, ended: Sequence[UUID], reason: str, now: datetime) -> None:

@@ -6,21 +6,25 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, and_, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.quantification.models import Reduction, ReductionAdjustment, ReductionEnd
 from carbon_credit.quantification.periods import all_closed_months
-from carbon_credit.quantification.queries import final, net_sum
+from carbon_credit.quantification.present import LATEST, final, net_sum, newest
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A final reduction as a batch sees it. `inputs`: canonical JSON of what the formula read."""
+    """A final reduction as a batch sees it: as it stands now, by its latest revision.
+
+    `inputs`: canonical JSON of what the formula read.
+    """
 
     id: UUID
     citizen_id: UUID
+    partner_id: UUID
     activity_type: str
     occurred_at: datetime
     business_day: date
@@ -40,6 +44,11 @@ class Candidate:
     consent_id: UUID
     ended: bool
 
+    @property
+    def reduction_id(self) -> UUID:
+        """Its id, as those who ask for its grams name it."""
+        return self.id
+
 
 def final_reductions(
     session: Session,
@@ -52,7 +61,8 @@ def final_reductions(
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Candidate]:
-    """Reductions of use `credit` whose business day lies in the period and whose month is closed,
+    """Reductions that now are of use `credit` and of this version, whose business day lies in the period
+    and whose month is closed,
 
     by (occurred_at, id), from the one after `after`. Ended ones are included and say so, so that a
     preview can name every reason.
@@ -61,9 +71,9 @@ def final_reductions(
         _candidates()
         .where(
             Reduction.programme == programme,
-            Reduction.use == "credit",
-            Reduction.methodology_id == methodology_id,
-            Reduction.methodology_version == methodology_version,
+            newest(Reduction.use) == "credit",
+            newest(Reduction.methodology_id) == methodology_id,
+            newest(Reduction.methodology_version) == methodology_version,
             Reduction.business_day >= starts_on,
             Reduction.business_day < ends_before,
             final(all_closed_months(session, programme)),
@@ -102,9 +112,9 @@ def open_milligrams(
     """Milligrams of the period that count now, but whose month is not closed yet."""
     mine = (
         Reduction.programme == programme,
-        Reduction.use == "credit",
-        Reduction.methodology_id == methodology_id,
-        Reduction.methodology_version == methodology_version,
+        newest(Reduction.use) == "credit",
+        newest(Reduction.methodology_id) == methodology_id,
+        newest(Reduction.methodology_version) == methodology_version,
         Reduction.business_day >= starts_on,
         Reduction.business_day < ends_before,
     )
@@ -120,25 +130,38 @@ def _candidates() -> Select[*tuple[Any, ...]]:
         .correlate(Reduction)
         .scalar_subquery()
     )
-    return select(
+    statement = select(
         Reduction.id,
         Reduction.citizen_id,
+        Reduction.partner_id,
         Reduction.activity_type,
         Reduction.occurred_at,
         Reduction.business_day,
         Reduction.vintage,
-        Reduction.methodology_id,
-        Reduction.methodology_version,
-        Reduction.version_digest,
-        Reduction.profile_digest,
-        Reduction.inputs,
-        Reduction.tier,
-        Reduction.grade,
-        Reduction.gross_mg,
-        Reduction.credited_mg,
+        newest(Reduction.methodology_id),
+        newest(Reduction.methodology_version),
+        newest(Reduction.version_digest),
+        newest(Reduction.profile_digest),
+        newest(Reduction.inputs),
+        newest(Reduction.tier),
+        newest(Reduction.grade),
+        newest(Reduction.gross_mg),
+        _after_caps().label("credited_mg"),
         cast(Reduction.credited_mg + func.coalesce(delta, 0), BigInteger).label("net_mg"),
         Reduction.cap_code,
         Reduction.mandate_id,
         Reduction.consent_id,
         ReductionEnd.reduction_id.is_not(None).label("ended"),
-    ).outerjoin(ReductionEnd, ReductionEnd.reduction_id == Reduction.id)
+    )
+    return statement.outerjoin(LATEST, LATEST.reduction_id == Reduction.id).outerjoin(
+        ReductionEnd, ReductionEnd.reduction_id == Reduction.id
+    )
+
+
+def _after_caps() -> ColumnElement[int]:
+    """Of a reduction that was computed once more, what its caps left of the new result, so that the rest
+    of the difference is an adjustment; of others, what was credited."""
+    gross_mg = case((newest(Reduction.gross_mg) > 0, newest(Reduction.gross_mg)), else_=0)
+    capped = and_(Reduction.cap_code.is_not(None), Reduction.credited_mg <= gross_mg)
+    own = or_(LATEST.reduction_id.is_(None), capped)
+    return case((own, Reduction.credited_mg), else_=gross_mg)

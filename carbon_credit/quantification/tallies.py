@@ -17,6 +17,8 @@ from carbon_credit.quantification.models import DayTally
 _TALLY = cast(Table, DayTally.__table__)
 _COLUMNS = tuple(column.name for column in _TALLY.columns)
 _SUMS = ("events", "capped", "amount", "granted")
+_NOTHING = (0, 0, 0, 0)
+_OVER_DAYS = ("person-year", "net:", "share:")
 
 
 class TallyKey(Struct, frozen=True, gc=False):
@@ -104,3 +106,47 @@ class Tallies:
                 changes.append((row_id, *(new - old for new, old in zip(sums, tally.before, strict=True))))
                 tally.before = sums
         add_to_rows(self._session, _TALLY, "id", _SUMS, changes)
+
+
+class PlannedTallies(Tallies):
+    """The same sums for a calculation that writes nothing: read without a lock, never stored.
+
+    `carried`: what earlier steps of the calculation would have added to sums that reach over days.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        keys: Iterable[TallyKey],
+        carried: dict[TallyKey, tuple[int, int, int, int]],
+    ) -> None:
+        self._session = session
+        self._carried = carried
+        self._ids = {key: key.id for key in set(keys)}
+        statement = select(_TALLY.c.id, *(_TALLY.c[name] for name in _SUMS))
+        found = {}
+        if self._ids:
+            wanted = one_of(session, _TALLY.c.id, sorted(self._ids.values()))
+            found = {row[0]: tuple(row[1:]) for row in session.execute(statement.where(wanted))}
+        self._rows = {}
+        for key, row_id in self._ids.items():
+            stored, added = found.get(row_id, _NOTHING), carried.get(key, _NOTHING)
+            events, capped, amount, granted = (old + new for old, new in zip(stored, added, strict=True))
+            self._rows[row_id] = Tally(events, capped, amount, granted, (events, capped, amount, granted))
+
+    def write(self) -> None:
+        """Remember what has changed in sums of more than a day, for the steps that follow."""
+        for key, row_id in self._ids.items():
+            tally = self._rows[row_id]
+            sums = (tally.events, tally.capped, tally.amount, tally.granted)
+            if sums != tally.before and key.scope.startswith(_OVER_DAYS):
+                more = (
+                    new - old + already
+                    for new, old, already in zip(
+                        sums, tally.before, self._carried.get(key, _NOTHING), strict=True
+                    )
+                )
+                events, capped, amount, granted = more
+                self._carried[key] = (events, capped, amount, granted)
+                tally.before = sums

@@ -1,12 +1,14 @@
 """The whole audit in one place: the ledger, the events and reductions behind it, batches, redemptions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from carbon_credit.catalogue import audit as catalogue
 from carbon_credit.events.audit import audit as audit_events
+from carbon_credit.events.audit import changed_rows
 from carbon_credit.ledger.audit import Finding
 from carbon_credit.ledger.audit import audit as audit_ledger
 from carbon_credit.offsets.audit import audit as audit_batches
@@ -55,7 +57,19 @@ def audit_everything(
         *audit_ledger(session, full=full, progress=count_rule),
         *audit_events(session, progress=count),
         *audit_reductions(session, progress=count),
+        *_audit_catalogue(session, count),
         *audit_batches(session),
         *audit_redemptions(session),
     ]
     return AuditReport(rows=rows, findings=tuple(findings))
+
+
+def _audit_catalogue(session: Session, progress: Callable[[int], None]) -> Iterator[Finding]:
+    """Methodologies are the bytes that two parties have approved, and nobody has touched the approvals."""
+    for table in catalogue.SEALED:
+        yield from changed_rows(session, table, progress)
+    for digest in catalogue.texts_changed(session):
+        yield Finding("text-digest", "methodology_text", digest, "other bytes are stored under this digest")
+    for name in catalogue.unapproved(session):
+        detail = "published without two parties' approval of its bytes"
+        yield Finding("four-eyes", "methodology_version", name, detail)

@@ -226,6 +226,8 @@ def _facts(
         )
         return
     yield "gross_mg", result.reduction_mg, leaf.gross_mg
+    if result.pending:
+        yield "inputs", "decided", "a condition that is known only when the year is over"
     if leaf.tier not in set(Tier):
         yield "tier", "a tier", leaf.tier
     yield "grade", str(grade_of(result.grade, Tier(leaf.tier))), leaf.grade

@@ -3,7 +3,7 @@
 from carbon_credit.kernel.digest import sha256_hex
 from carbon_credit.kernel.errors import CarbonError
 from carbon_credit.methodology.engine import CompiledMethodology, compile_package
-from carbon_credit.methodology.loader import package_from_files
+from carbon_credit.methodology.loader import OVERLAY, package_from_files
 from carbon_credit.verifier import manifest as claims
 from carbon_credit.verifier.container import Container
 from carbon_credit.verifier.manifest import Manifest, Method
@@ -37,10 +37,12 @@ def read_method(container: Container, manifest: Manifest) -> CompiledMethodology
             _check_network(container, name)
         elif name.startswith(FOLDER):
             raise differs(name, "file", expected=f"only {folder} and {NETWORKS}", found="another methodology")
-    return _compiled(files, folder, method)
+    return _compiled(files, folder, method, rehearsal=manifest.rehearsal)
 
 
-def _compiled(files: dict[str, bytes], folder: str, method: Method) -> CompiledMethodology:
+def _compiled(
+    files: dict[str, bytes], folder: str, method: Method, *, rehearsal: bool
+) -> CompiledMethodology:
     try:
         package = package_from_files(files)
         compiled = compile_package(package, check_dimensions=True)
@@ -53,11 +55,12 @@ def _compiled(files: dict[str, bytes], folder: str, method: Method) -> CompiledM
     if set(package.files) != set(files):
         extra = sorted(set(files) - set(package.files))[0]
         raise differs(folder + extra, "file", expected="a file that the package names", found="another")
-    # A sandbox overlay is another version of the same methodology: v2+sandbox.
-    stated = f"v{package.methodology.version}"
-    if (package.methodology.id, stated) != (method.id, method.version.partition("+")[0]):
+    # A version with an overlay is another one than the version without: v2+sandbox.
+    if package.key != (method.id, method.version):
         found = f"{method.id} {method.version}"
-        raise differs(claims.FILE, "methodology", expected=f"{package.methodology.id} {stated}", found=found)
+        raise differs(claims.FILE, "methodology", expected=package.name, found=found)
+    if package.overlay is not None and not rehearsal:
+        raise differs(folder + OVERLAY, "file", expected="no stand-ins outside rehearsal", found="an overlay")
     return compiled
 
 

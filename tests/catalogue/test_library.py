@@ -22,7 +22,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_the_library_is_sound() -> None:
     assert [problem.message("en") for problem in library_problems(LIBRARY)] == []
-    assert len(load_library(LIBRARY).activities) == 18
+    assert load_library(LIBRARY).activities.keys() >= {"metro.ride", "electricity.period", "forest.period"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Every command: help, one line of JSON, one sentence where it fails, the status that scripts look at."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from carbon_credit.cli.main import commands
 from carbon_credit.kernel import clock
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.quantification.periods import record_closing
 from carbon_credit.sweeps import SWEEPS
 from tests.cli.conftest import Run
 from tests.world import World, metro
@@ -190,7 +191,9 @@ def test_periods_are_closed_by_an_operator_in_person(run: Run, embedded: Databas
     run(*close, "--day", day, "--as", f"{operator}x").refused("credential")
     run(*close, "--day", day, "--as", credentials["x-gd-sz", "verifier"]).refused("operator")
     run(*close, "--day", day, "--as", credentials["x-gd-gz", "operator"]).refused("operator")
-    run(*close, "--as", operator).refused("--day or --month")
+    run(*close, "--as", operator).refused("--day, --month and --year")
+    run(*close, "--day", day, "--year", "2020", "--as", operator).refused("--day, --month and --year")
+    run(*close, "--year", f"{world.now.year}", "--as", operator).refused("not over")
     run(*close, "--day", "2026-02-30", "--as", operator).refused("2026-02-30")
     run(*close, "--day", world.now.date().replace(year=2099).isoformat(), "--as", operator).refused("2099")
     # A month that is not over is refused before the first of its days is closed.
@@ -201,6 +204,34 @@ def test_periods_are_closed_by_an_operator_in_person(run: Run, embedded: Databas
     assert done.status == 0, done.err
     assert (done.json["kind"], done.json["reductions"], done.json["co2e_mg"]) == ("day", 1, 388_440)
     run(*close, "--day", day, "--as", operator).refused("period-closed")
+
+
+def test_a_year_is_closed_with_its_months_and_their_days(run: Run, embedded: Database) -> None:
+    world = World(embedded, now=clock.now())
+    year = world.now.year - 1
+    world.credit(metro("M-1", at=f"{year}-12-30T08:00:00+08:00"), backfill=True)
+    told = run("party", "add", "--programme", "x-gd-sz", "--role", "operator", "--name", "N", "--json").json
+    operator = f"{told['client_id']}:{told['client_secret']}"
+    with unit_of_work(embedded) as session:  # what an interrupted run has left
+        for month in range(1, 12):
+            record_closing(
+                session,
+                programme="x-gd-sz",
+                kind="month",
+                starts_on=date(year, month, 1),
+                closed_by="test",
+                reductions=0,
+                credited_mg=0,
+                corrected_mg=0,
+                now=world.now,
+            )
+    done = run("period", "close", "--programme", "x-gd-sz", "--year", f"{year}", "--json", "--as", operator)
+    assert done.status == 0, done.err
+    assert (done.json["kind"], done.json["starts_on"]) == ("year", f"{year}-01-01")
+    assert (done.json["reductions"], done.json["co2e_mg"]) == (1, 388_440)
+    assert (len(done.json["months"]), len(done.json["days"])) == (1, 31)
+    again = ("period", "close", "--programme", "x-gd-sz", "--year", f"{year}", "--as", operator)
+    run(*again).refused("period-closed")
 
 
 def test_openapi_is_written(run: Run, tmp_path: Path) -> None:

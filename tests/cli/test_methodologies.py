@@ -30,6 +30,9 @@ def test_the_list_names_grade_and_use(run: Run) -> None:
     told = run("methodology", "list", "--json").json["methodologies"]
     shenzhen = next(one for one in told if one["id"] == "sz-public-transit")
     assert (shenzhen["version"], shenzhen["grade"], shenzhen["sandbox"]) == ("v1", "published", False)
+    assert shenzhen["state"] == "published"
+    assert {one["state"] for one in told if one["version"].endswith("+sandbox")} == {"draft"}
+    assert {one["number"] for one in told} >= {"M2", "M4", "M9", None}
     assert {"programme": "gd-sz", "activity_type": "metro.ride", "use": "credit"} in shenzhen["uses"]
     assert any(one["sandbox"] for one in told)
     assert "sz-public-transit" in run("methodology", "list").out
@@ -42,6 +45,8 @@ def test_a_broken_package_is_named_with_its_file(run: Run, library: Path) -> Non
     told = run("methodology", "lint", METHODOLOGIES_DIR=str(library))
     assert (told.status, told.out) == (1, "")
     assert "sz-public-transit/v1/methodology.yaml" in told.err
+    # What stands in brackets is a dimension, and no colour.
+    assert "[length]^2" in told.err
     path.write_bytes(b"\xff\xfe{")
     told = run("methodology", "lint", METHODOLOGIES_DIR=str(library))
     assert told.status == 1
@@ -102,12 +107,13 @@ def test_eight_kilometres_of_metro_are_388_grams(run: Run, tmp_path: Path) -> No
     refusals = [one.get("refused") for one in found]
     assert refusals == [
         None,
-        "input-out-of-bounds",
+        "event-invalid",
         "no-methodology",
-        "malformed-json",
+        "event-invalid",
         "input-missing",
         None,
     ]
+    assert "distance_m" in found[1]["detail"]
     assert found[5]["co2e_mg"] == 468_000
     run("quantify", "--programme", "nowhere", str(file)).refused("nowhere")
 
@@ -120,3 +126,35 @@ def test_an_event_is_quantified_by_the_day_where_the_programme_lives(run: Run, t
     before, after = map(orjson.loads, run("quantify", "--programme", "gd-sz", str(file)).out.splitlines())
     assert "refused" in before
     assert after["co2e_mg"] == 388_440
+
+
+def test_lint_warns_of_dates_and_fails_on_a_value_that_has_ended(run: Run, library: Path) -> None:
+    for on, told in (("2027-05-30", None), ("2027-05-31", "due"), ("2027-07-01", "overdue")):
+        done = run("methodology", "lint", "--on", on)
+        assert done.status == 0, done.err
+        named = [line for line in done.err.splitlines() if "bj-hydrogen-vehicle v1 RF_hydrogen" in line]
+        assert named == ([f"{told} bj-hydrogen-vehicle v1 RF_hydrogen: review 2027-06-30"] if told else [])
+    method = library / "bj-hydrogen-vehicle" / "v1" / "methodology.yaml"
+    parameters, rest = method.read_text(encoding="utf-8").split("parameters:")
+    assert "effective_to: null" in rest
+    rest = rest.replace("effective_to: null", "effective_to: 2028-01-01", 1)
+    method.write_text(f"{parameters}parameters:{rest}", encoding="utf-8")
+    lock = library / "published.lock"  # it would say that a published byte has changed
+    lines = [line for line in lock.read_text().splitlines() if not line.startswith("bj-hydrogen-vehicle ")]
+    lock.write_text("\n".join(lines) + "\n")
+    for on, status in (("2027-12-31", 0), ("2028-01-01", 1)):
+        done = run("methodology", "lint", "--on", on, METHODOLOGIES_DIR=str(library))
+        assert done.status == status, done.err
+    assert "ended bj-hydrogen-vehicle v1 RF_hydrogen: end of validity 2028-01-01" in done.err.splitlines()
+
+
+def test_the_schema_is_printed_and_written(run: Run, tmp_path: Path) -> None:
+    printed = run("methodology", "schema", "overlay")
+    assert orjson.loads(printed.out)["$ref"] == "#/$defs/Overlay"
+    assert "prose" in run("methodology", "schema").out
+    folder = tmp_path / "schema"
+    assert run("methodology", "schema", "--write", "--folder", str(folder)).status == 0
+    committed = HOME / "docs" / "schema"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        path.name: path.read_text() for path in committed.iterdir()
+    }

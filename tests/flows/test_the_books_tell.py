@@ -2,6 +2,7 @@
 
 import uuid
 from contextlib import suppress
+from dataclasses import fields
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,12 +12,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.digest import canonical_json
 from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.ledger.accounts import CO2E, AccountKey, account_id
 from carbon_credit.offsets import operations as batches
+from carbon_credit.quantification.parts import Part, append_parts
+from carbon_credit.quantification.queries import standing_of_day
+from carbon_credit.quantification.recording import Revision, append_revisions
 from carbon_credit.sweeps import SWEEPS
 from carbon_credit.sweeps.audit import audit_everything
 from carbon_credit.tables import metadata
+from tests.catalogue.conftest import ANNA, Office
 from tests.flows.conftest import cheating, findings, hold_a_voucher
 from tests.world import World, metro
 
@@ -37,7 +43,8 @@ PROJECT = {
 
 
 def full_world(database: Database) -> World:
-    """A row in every sealed table: rides, one withdrawn; a voucher used; a month closed; a batch; a seal."""
+    """A row in every sealed table: rides, one withdrawn, one computed again, one a part of its event; a
+    voucher used; a month closed; a batch; a seal; a value confirmed."""
     world = World(database)
     rides = [metro(f"M-{n}", person=n % 2, at="2026-10-20T08:00:00+08:00") for n in range(6)]
     world.credit(*rides, backfill=True)
@@ -47,7 +54,24 @@ def full_world(database: Database) -> World:
     assert transact(database, lambda session: SWEEPS["seal"].batch(session, later, 1000)) > 0
     world.close_month(date(2026, 10, 1))
     _open_a_batch(world)
+    transact(database, lambda session: _revise_one(session, world))
+    Office(database).confirm(ANNA, name="sz-public-transit", part="parameters.RF_metro[0]")
     return world
+
+
+def _revise_one(session: Session, world: World) -> None:
+    """The first ride, as it was, once more; and as the only part of its event."""
+    citizens = world.citizens
+    day = {"programme": world.programme, "business_day": date(2026, 10, 20), "activity_type": "metro.ride"}
+    one = min(standing_of_day(session, citizen_ids=citizens, **day), key=lambda row: row.reduction_id)
+    names = [field.name for field in fields(Revision)]
+    same = {name: getattr(one, name) for name in names if hasattr(one, name)}
+    same |= {"number": 1, "methodology_version": one.version, "inputs": canonical_json(one.inputs).decode()}
+    revision = Revision(**same, reason="requantified")
+    append_revisions(session, programme=world.programme, revisions=[revision], now=world.now)
+    ends = one.business_day + timedelta(days=1)
+    whole = (one.reduction_id, one.event_id, one.citizen_id, one.activity_type, one.business_day, ends, "{}")
+    append_parts(session, [Part(*whole)])
 
 
 def _open_a_batch(world: World) -> None:
@@ -79,7 +103,7 @@ def changed(value: Any) -> Any:
         case date():
             return value + timedelta(days=1)
         case str():
-            return value[:-1] + ("0" if value[-1] != "0" else "1")
+            return value[:-1] + ("0" if value[-1:] != "0" else "1")
     return None
 
 

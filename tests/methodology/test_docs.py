@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
-from carbon_credit.methodology import units
-from carbon_credit.methodology.cases import run_cases
-from carbon_credit.methodology.definition import FactorRule
+import pytest
+from msgspec import Struct
+from msgspec.json import schema_components
+
+from carbon_credit.methodology import answers, units
+from carbon_credit.methodology.cases import Cases, run_cases
+from carbon_credit.methodology.definition import FactorRule, FactorSet, Grade, Methodology, Overlay
 from carbon_credit.methodology.engine import compile_package
 from carbon_credit.methodology.loader import package_from_files
 
@@ -34,3 +38,22 @@ def test_every_unit_and_every_rule_is_told() -> None:
         unit for unit in units.KNOWN_UNITS if not re.search(rf"(?<![\w]){re.escape(unit)}(?![\w])", TEXT)
     ] == []
     assert all(f"`{rule}`" in TEXT for rule in FactorRule)
+
+
+@pytest.mark.parametrize("kind", [Methodology, Overlay, Cases, FactorSet])
+def test_every_key_is_told(kind: type[Struct]) -> None:
+    names = set()
+    for part in schema_components([kind])[1].values():
+        names |= set(part.get("properties", {}))
+    # The keys of format 1 are read, and no longer written.
+    assert (
+        sorted(name for name in names - {"prose", "other_mechanisms"} if not re.search(rf"\b{name}\b", TEXT))
+        == []
+    )
+
+
+def test_every_refusal_and_every_grade_is_told() -> None:
+    refusals = re.findall(r"[a-z]+(?:-[a-z]+)+", (answers.__doc__ or "").split("list.")[1])
+    assert len(refusals) == 12
+    assert [code for code in refusals if f"`{code}`" not in TEXT] == []
+    assert [str(grade) for grade in Grade if str(grade) not in TEXT] == []

@@ -7,12 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon_credit.methodology import arithmetic
+from carbon_credit.methodology.compiler import DividesByZero, compile_steps
 from carbon_credit.methodology.expression import (
     MAX_TEXT,
-    DividesByZero,
     Node,
     Refused,
-    compile_steps,
     names,
     parse,
     specialise,
@@ -25,7 +24,9 @@ LARGEST = 10**9
 
 def run(text: str, **values: int) -> Fraction:
     """The compiled value of `text` over integer inputs."""
-    program = compile_steps([("r", parse(text))], {}, {name: (Fraction(1), LARGEST) for name in values})
+    program = compile_steps(
+        [("r", parse(text))], {}, {name: (Fraction(1), -LARGEST, LARGEST) for name in values}
+    )
     return Fraction(program.function(*values.values())) * Fraction(program.numerator, program.denominator)
 
 
@@ -47,6 +48,12 @@ def run(text: str, **values: int) -> Fraction:
         ("1 if a == 5 else 2", "1"),
         ("1 if a != 5 else 2", "2"),
         ("1\n+\n2", "3"),
+        ("floor(a / 2)", "2"),
+        ("floor(2.999)", "2"),
+        ("floor(-a / 2)", "-3"),  # not above it, so away from zero
+        ("floor(a * 0.7) * 10", "30"),
+        ("floor(7 / a + a / 7)", "2"),
+        ("floor(floor(a) + 0.5) / 2", "2.5"),
     ],
 )
 def test_arithmetic_by_hand(text: str, value: str) -> None:
@@ -64,6 +71,12 @@ def test_arithmetic_by_hand(text: str, value: str) -> None:
         "open(a)",
         "abs(a)",
         "max(a)",
+        "floor()",
+        "floor(a, b)",
+        "floor(*a)",
+        "floor(x=a)",
+        "round(a)",
+        "int(a)",
         "max(*a)",
         "max(a, key=b)",
         "max(a, b)(c)",
@@ -132,13 +145,15 @@ def test_what_is_not_arithmetic_is_refused(text: str) -> None:
 def test_repeated_squaring_over_steps_is_refused() -> None:
     steps = [("s0", parse("a * a"))] + [(f"s{n}", parse(f"s{n - 1} * s{n - 1}")) for n in range(1, 32)]
     with pytest.raises(Refused, match="grow without measure"):
-        compile_steps(steps, {}, {"a": (Fraction(1), LARGEST)})
+        compile_steps(steps, {}, {"a": (Fraction(1), -LARGEST, LARGEST)})
 
 
 def test_repeated_division_over_steps_is_refused() -> None:
     steps = [("s0", parse("a / b"))] + [(f"s{n}", parse(f"s{n - 1} / (b + s{n - 1})")) for n in range(1, 32)]
     with pytest.raises(Refused, match="grow without measure"):
-        compile_steps(steps, {}, {"a": (Fraction(1), LARGEST), "b": (Fraction(1), LARGEST)})
+        compile_steps(
+            steps, {}, {"a": (Fraction(1), -LARGEST, LARGEST), "b": (Fraction(1), -LARGEST, LARGEST)}
+        )
 
 
 @pytest.mark.parametrize("text", ["a / 0", "a / (1 - 1)", "1 / (0 * a)", "a / min(0, 1)"])
@@ -163,7 +178,7 @@ def test_words_are_chosen_before_anything_is_computed() -> None:
 
 
 def test_the_compiled_function_sees_no_builtins() -> None:
-    program = compile_steps([("r", parse("max(a, 1)"))], {}, {"a": (Fraction(1), 9)})
+    program = compile_steps([("r", parse("max(a, 1)"))], {}, {"a": (Fraction(1), 0, 9)})
     assert set(program.function.__globals__) == {"__builtins__", "min", "max", "ratio", "formula"}
     assert program.function.__globals__["__builtins__"] == {}
 
@@ -209,6 +224,10 @@ def _negative(part: Pair) -> Pair:
     return f"-{part[0]}", lambda values: -part[1](values)
 
 
+def _whole(part: Pair) -> Pair:
+    return f"floor({part[0]})", lambda values: Fraction(part[1](values) // 1)
+
+
 _leaves = st.one_of(_LITERALS.map(_literal), st.sampled_from(INPUTS).map(_name))
 FORMULAS = st.recursive(
     _leaves,
@@ -221,6 +240,7 @@ FORMULAS = st.recursive(
             st.tuples(inner, inner, inner, inner),
         ),
         st.builds(_negative, inner),
+        st.builds(_whole, inner),
     ),
     max_leaves=12,
 )
@@ -235,7 +255,7 @@ def test_compiled_and_plain_reading_agree_with_an_independent_computation(
     text, independent = formula
     try:
         node = parse(text)
-        program = compile_steps([("r", node)], {}, {name: (Fraction(1), 1_000) for name in INPUTS})
+        program = compile_steps([("r", node)], {}, {name: (Fraction(1), -1_000, 1_000) for name in INPUTS})
     except DividesByZero:
         return  # a constant divisor; some branch would divide by it
     except Refused:
@@ -254,6 +274,22 @@ def test_compiled_and_plain_reading_agree_with_an_independent_computation(
     # What the trace prints means the same.
     again = parse(arithmetic.text_of(node))
     assert arithmetic.value_of(again, {name: Fraction(v) for name, v in values.items()}) == expected
+
+
+@settings(max_examples=300)
+@given(FORMULAS, st.fixed_dictionaries({name: st.integers(0, 1_000) for name in INPUTS}))
+def test_a_result_said_to_be_plain_is_never_below_zero_nor_too_large(
+    formula: Pair, values: dict[str, int]
+) -> None:
+    try:
+        program = compile_steps(
+            [("r", parse(formula[0]))], {}, {name: (Fraction(1), 0, 1_000) for name in INPUTS}
+        )
+    except Refused:
+        return
+    if program.code.plain:
+        result = program.function(*values.values()) * program.numerator // program.denominator
+        assert 0 <= result < 2**63
 
 
 @settings(max_examples=400)

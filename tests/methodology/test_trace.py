@@ -1,23 +1,27 @@
 import json
+import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from carbon_credit.methodology import answers
 from carbon_credit.methodology.engine import CompiledMethodology, compile_package
-from carbon_credit.methodology.loader import load_library
+from carbon_credit.methodology.loader import Package, load_library
+from carbon_credit.methodology.wording import REFUSALS
 
 LIBRARY = Path(__file__).resolve().parents[2] / "methodologies"
 PACKAGES = load_library(LIBRARY)
 
 
 def method(name: str) -> CompiledMethodology:
-    return compile_package(PACKAGES[name, 1], check_dimensions=False)
+    return compile_package(PACKAGES[name, "v1"], check_dimensions=False)
 
 
 def test_an_auditor_can_follow_the_data() -> None:
     trace = method("sz-public-transit").explain({"mode": "metro", "distance_m": 8300}, on=date(2022, 3, 1))
     data = trace.as_dict()
     assert json.loads(json.dumps(data, ensure_ascii=False)) == data
-    assert data["methodology"]["digest"] == PACKAGES["sz-public-transit", 1].digest
+    assert data["methodology"]["digest"] == PACKAGES["sz-public-transit", "v1"].digest
     assert data["inputs"][1] == {
         "name": "distance_m",
         "label": {"zh": "乘车距离", "en": "Distance of the ride"},
@@ -80,3 +84,109 @@ def test_a_refusal_is_explained() -> None:
     assert trace.text("zh").endswith("不予核算 (input-missing): 缺少方法学所需的输入：distance_m")
     assert trace.text("en").endswith("No result (input-missing): The methodology needs distance_m.")
     assert trace.as_dict()["reduction_mg"] is None
+
+
+Build = Callable[..., Package]
+FINE: dict[str, int | str] = {
+    "energy_wh": 9_000, "past_wh": 70_000, "past_days": 7, "solar": "no", "tariff": "undecided", "age": 100,
+    "proof": "reading",
+}  # fmt: skip
+
+
+def test_conditions_are_shown_with_values_verdict_grade_and_source(build: Build, format_2: str) -> None:
+    trace = compile_package(build(text=format_2), check_dimensions=False).explain(FINE, on=date(2022, 3, 1))
+    data = trace.as_dict()
+    assert json.loads(json.dumps(data, ensure_ascii=False)) == data
+    assert [(one["name"], one["verdict"]) for one in data["eligibility"]] == [
+        ("no-solar", "holds"),
+        ("tier", "pending"),
+        ("young", "holds"),
+        ("week", "holds"),
+    ]
+    assert data["eligibility"][0]["values"] == [{"name": "solar", "value": "no", "unit": None}]
+    assert (data["eligibility"][0]["source"], data["eligibility"][0]["clause"]) == ("paper", "4.1")
+    young = data["eligibility"][2]
+    assert young["values"] == [
+        {"name": "age", "value": "100", "unit": "day"},
+        {"name": "longest", "value": "25", "unit": "year"},
+    ]
+    assert young["test"] == "age <= longest"
+    assert [one["name"] for one in young["parameters"]] == ["longest"]
+    assert (data["netting"], data["split"], data["exclusive_within_s"]) == ("month", "days", 600)
+    assert (data["pending"], data["negative"], data["reduction_mg"]) == (True, "keep", 500_000)
+    assert [one["name"] for one in data["parameters"]] == ["EF"], "what the formula itself has read"
+
+
+def test_a_person_reads_what_was_asked_and_what_is_still_open(build: Build, format_2: str) -> None:
+    trace = compile_package(build(text=format_2), check_dimensions=False).explain(FINE, on=date(2022, 3, 1))
+    chinese, english = trace.text("zh").splitlines(), trace.text("en").splitlines()
+    for line in (
+        '  无光伏 solar == "no" (solar = no): 符合',
+        "    证据等级: 已公布; 来源: A paper, 4.1, example.org",
+        '  未达第三档 tariff != "third" (tariff = undecided): 年终判定，暂计',
+        "  年限内 age <= longest (age = 100 day, longest = 25 year): 符合",
+        "负值保留，并与同一月的其他结果相抵",
+        "跨期的记录在版本、入住和年度的分界日按天拆分",
+        "同一行程的多条记录只计证据最好的一条（相隔不超过 600 秒）",
+        "年终判定，暂计",
+    ):
+        assert line in chinese, line
+    for line in (
+        '  No own solar solar == "no" (solar = no): holds',
+        "Below zero is kept and set off within the month",
+        "A record of a period is divided by days where version, occupancy or year changes",
+        "Of records of one trip, up to 600 seconds apart, only the best evidence counts",
+        "decided at the end of the year; counts provisionally",
+    ):
+        assert line in english, line
+
+
+def test_why_it_was_refused_is_said_with_the_condition(build: Build, format_2: str) -> None:
+    method = compile_package(build(text=format_2), check_dimensions=False)
+    trace = method.explain({**FINE, "past_days": 3}, on=date(2022, 3, 1))
+    assert trace.text("zh").endswith("不予核算 (not-eligible): 不符合适用条件：七日")
+    assert trace.text("en").endswith("No result (not-eligible): The condition does not hold: A week")
+    assert "  七日 past_days == 7 (past_days = 3): 不符合" in trace.text("zh").splitlines()
+    assert trace.as_dict()["steps"] == []
+    assert trace.as_dict()["refusal"] == {
+        "code": "not-eligible",
+        "field": "week",
+        "detail": "The condition does not hold: A week",
+        "detail_zh": "不符合适用条件：七日",
+    }
+
+
+def test_every_refusal_has_words_in_chinese() -> None:
+    codes = re.findall(r"[a-z]+(?:-[a-z]+)+", (answers.__doc__ or "").split("list.")[1])
+    assert set(codes) == set(REFUSALS)
+
+
+def test_the_version_says_why_it_governs(build: Build, format_2: str) -> None:
+    method = compile_package(build(text=format_2), check_dimensions=False)
+    why = method.explain(FINE, on=date(2022, 3, 1)).as_dict()["methodology"]["why"]
+    assert why["zh"] == "2022-03-01 在 v1 有效期（2020-01-01 至 2030-01-01）内"
+    assert why["en"] == "2022-03-01 lies in the period of v1 (from 2020-01-01 to 2030-01-01)"
+    outside = method.explain(FINE, on=date(2031, 3, 1))
+    assert outside.why.en.startswith("2031-03-01 is outside the period of v1")
+    declared = method.explain(FINE, on=date(2018, 9, 1), earlier=True)
+    assert "takes 2020-01-01" in declared.why.en
+
+
+def test_an_overlay_is_told_as_what_it_is(build: Build, format_2: str) -> None:
+    value = "value: 0.5, grade: published, source: paper"
+    missing = "missing:\n  - {what: {zh: 因子, en: The factor}, where: {zh: 局, en: The bureau}}\nchanges:\n"
+    overlay = (
+        "note: {zh: 仅供演练, en: For rehearsal}\nvalues:\n"
+        "  - {parameter: EF, value: 0.4, borrowed_from: other/v1/EF, note: {zh: 借, en: Borrowed}}\n"
+    )
+    package = build(
+        (value, "value: null, grade: null, source: null"), ("changes:\n", missing), text=format_2,
+        files={"overlay.yaml": overlay},
+    )  # fmt: skip
+    trace = compile_package(package, check_dimensions=True).explain(FINE, on=date(2022, 3, 1))
+    data = trace.as_dict()
+    assert data["methodology"]["version_name"] == "v1+sandbox"
+    assert data["overlay"] == {"note": {"zh": "仅供演练", "en": "For rehearsal"}, "parameters": ["EF"]}
+    assert (data["grade"], data["reduction_mg"]) == ("assumed", 400_000)
+    assert "演练叠加值（仅供演练，不可售）: EF; 仅供演练" in trace.text("zh").splitlines()
+    assert "borrowed from other/v1/EF" in trace.text("en")

@@ -21,6 +21,7 @@ def _free(number: int, mg: int, start: int = 0) -> Free:
     candidate = Candidate(
         id=UUID(int=number),
         citizen_id=UUID(int=0),
+        partner_id=UUID(int=0),
         activity_type="metro.ride",
         occurred_at=datetime(2026, 10, 1, tzinfo=UTC),
         business_day=date(2026, 10, 1),

@@ -15,9 +15,9 @@ from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import unit_of_work
 from carbon_credit.quantification.audit import audit
 from carbon_credit.quantification.explaining import explain
+from tests.quantification.household import write_library
 from tests.world import World, metro
 
-LIBRARY = Path(__file__).resolve().parents[2] / "methodologies"
 CHANGE = date(2026, 11, 20)
 OLD_MG, NEW_MG = 8300 * 468 // 10, 8300 * 40
 # The last instants of the old version and the first of the new one, as different clocks write them.
@@ -27,10 +27,6 @@ AFTER = {
     "A-2": "2026-11-19T16:00:00Z",
     "A-3": "2026-11-19T11:00:00-05:00",
 }
-BINDING = (
-    "  - {activity_type: metro.ride, methodology: sz-public-transit, version: %s, "
-    "effective_from: %s, effective_to: %s, use: credit%s}\n"
-)
 CASES = """\
 cases:
   - name: metro, 8.3 km
@@ -58,9 +54,17 @@ def edited(source: str, *changes: tuple[str, str]) -> str:
 
 
 def two_versions(root: Path) -> Path:
-    """The library that ships, with a version 2 of metro rides in Shenzhen's rehearsal from CHANGE on."""
-    shutil.copytree(LIBRARY, root)
+    """The first version that ships, and one of our own that governs metro rides from CHANGE on."""
+    bound = {"activity_type": "metro.ride", "methodology": "sz-public-transit", "use": "credit"}
+    write_library(
+        root,
+        bindings=[
+            {**bound, "version": 1, "effective_from": "2022-01-01", "effective_to": str(CHANGE)},
+            {**bound, "version": 2, "effective_from": str(CHANGE), "effective_to": None},
+        ],
+    )
     first, second = root / "sz-public-transit" / "v1", root / "sz-public-transit" / "v2"
+    shutil.rmtree(second, ignore_errors=True)
     second.mkdir()
     method = edited(
         (first / "methodology.yaml").read_text(encoding="utf-8"),
@@ -70,11 +74,6 @@ def two_versions(root: Path) -> Path:
     )
     (second / "methodology.yaml").write_text(method, encoding="utf-8")
     (second / "cases.yaml").write_text(CASES, encoding="utf-8")
-    profile = root / "programmes" / "x-gd-sz.yaml"
-    old = BINDING % (1, "2015-01-01", "null", ", earlier_period: true")
-    until = BINDING % (1, "2015-01-01", CHANGE, ", earlier_period: true")
-    new = until + BINDING % (2, CHANGE, "null", "")
-    profile.write_text(edited(profile.read_text(encoding="utf-8"), (old, new)), encoding="utf-8")
     return root
 
 

@@ -71,11 +71,16 @@ class Draft:
     rehearsal: bool = True
     lines: list[bytes] | None = None
     change: Callable[[claims.Manifest], claims.Manifest] | None = None
+    method: bytes = METHODOLOGY.encode()
+    overlay: bytes | None = None
+    version: str = "v1"
     claimed: list[Leaf] | None = None  # what totals and summary are made from, where not from the leaves
 
     def build(self) -> bytes:
         files = {"summary.xlsx": b"xlsx", "report.pdf": b"pdf", "declarations.json": b"{}\n"}
-        method = {"methodology.yaml": METHODOLOGY.encode()}
+        method = {"methodology.yaml": self.method}
+        if self.overlay is not None:
+            method["overlay.yaml"] = self.overlay
         package = package_from_files(method)
         tally = Tally()
         for leaf in self.claimed or self.leaves:
@@ -83,7 +88,9 @@ class Draft:
         rows = tally.rows()
         files["summary.csv"] = summary_csv(rows)
         if self.edition == "verifier":
-            files["methodology/test-transit/v1/methodology.yaml"] = method["methodology.yaml"]
+            files |= {
+                f"methodology/test-transit/{self.version}/{name}": data for name, data in method.items()
+            }
             lines = self.lines or [csv_line(leaf.texts()) for leaf in self.leaves]
             files["reductions.csv.gz"] = gzip.compress(csv_line(COLUMNS) + b"".join(lines), mtime=0)
         files |= self.files
@@ -97,7 +104,7 @@ class Draft:
             rehearsal=self.rehearsal,
             project=claims.Project(code="metro", name="地铁", owner="业主", applicant="申请方"),
             batch="0198f3aa",
-            methodology=claims.Method(id="test-transit", version="v1", digest=package.digest),
+            methodology=claims.Method(id="test-transit", version=self.version, digest=package.digest),
             monitoring_period=claims.MonitoringPeriod(from_=date(2026, 11, 1), to=date(2026, 12, 1)),
             vintage=2026,
             leaf_count=count,

@@ -120,6 +120,40 @@ class Explanation(Answer):
     """How a reduction was computed: every input, value, source and step."""
 
     reduction = fields.Nested(Reduction, required=True)
+    why = fields.List(
+        fields.Dict(keys=fields.String(), values=fields.String()),
+        required=True,
+        metadata={
+            "description": "How this version came to govern it, in sentences.",
+            "example": [{"zh": "行为日期为 2026-11-20。", "en": "The day of the activity is 2026-11-20."}],
+        },
+    )
+    limits = fields.List(
+        fields.Dict(keys=fields.String(), values=fields.String()),
+        required=True,
+        metadata={
+            "description": "Which days of a divided record it is, the cap that took something, a partner's "
+            "share: in sentences.",
+            "example": [
+                {
+                    "zh": "上限为 6 次（证据等级：假定（沙盒））。",
+                    "en": "The cap is 6 events (grade: assumed (sandbox)).",
+                }
+            ],
+        },
+    )
+    changes = fields.List(
+        fields.Dict(keys=fields.String()),
+        required=True,
+        metadata={
+            "description": "What happened to it since it was recorded: revisions and corrections, in order.",
+            "example": [{"reason": "requantified", "revision": 1, "grade": "official"}],
+        },
+    )
+    awaits_year = Flag(
+        required=True,
+        metadata={"description": "A condition is open until the year is over.", "example": False},
+    )
     replayed = Flag(
         required=True, metadata={"description": "Computing it again gives the same.", "example": True}
     )
@@ -215,6 +249,10 @@ def explain_reduction(call: Call, reduction_id: uuid.UUID) -> dict[str, Any]:
     )
     return {
         "reduction": _reduction(explained.reduction),
+        "why": [{"zh": text.zh, "en": text.en} for text in explained.why],
+        "limits": [{"zh": text.zh, "en": text.en} for text in explained.limits],
+        "changes": explained.told_changes(),
+        "awaits_year": explained.pending,
         "replayed": explained.replayed,
         "text": explained.text(language()),
         "trace": explained.trace.as_dict(),

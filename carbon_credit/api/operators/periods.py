@@ -1,4 +1,4 @@
-"""Closed days and months. What is closed is final; later corrections go into the next period."""
+"""Closed days, months and years. What is closed is final; later corrections go into the next period."""
 
 from datetime import date
 from typing import Any
@@ -12,17 +12,24 @@ from carbon_credit.api.schemas import Answer, PageQuery, Strict, page_of
 from carbon_credit.catalogue.errors import ProgrammeNotFound
 from carbon_credit.identity.scopes import OPERATOR
 from carbon_credit.kernel.paging import CursorInvalid, Page, cursor, position
+from carbon_credit.quantification.annual import close_year
 from carbon_credit.quantification.closing import close_day, close_month
-from carbon_credit.quantification.errors import DaysOpen, PeriodClosed, PeriodNotOver
+from carbon_credit.quantification.errors import (
+    DaysOpen,
+    EarlierDayOpen,
+    MonthsOpen,
+    PeriodClosed,
+    PeriodNotOver,
+)
 from carbon_credit.quantification.queries import periods_of
 
 _PERIODS = access(OPERATOR, scope="periods:write")
 
 
 class PeriodIn(Strict):
-    """The period to close. A month is named by any of its days."""
+    """The period to close. A month or a year is named by any of its days."""
 
-    kind = Word("day", "month", required=True, metadata={"example": "day"})
+    kind = Word("day", "month", "year", required=True, metadata={"example": "day"})
     starts_on = Day(required=True, metadata={"example": "2026-11-20"})
 
 
@@ -30,7 +37,7 @@ class PeriodClosing(Answer):
     """A closed period, and what it amounted to."""
 
     programme = fields.String(required=True, metadata={"example": "gd-gz"})
-    kind = Word("day", "month", required=True, metadata={"example": "day"})
+    kind = Word("day", "month", "year", required=True, metadata={"example": "day"})
     starts_on = Day(required=True, metadata={"example": "2026-11-20"})
     reductions = Whole(required=True, metadata={"example": 1200})
     credited_mg = Whole(required=True, metadata={"example": 1136400000})
@@ -55,25 +62,27 @@ class ClosedPeriod(PeriodClosing):
     takes=PeriodIn,
     answer=PeriodClosing,
     status=201,
-    raises=(PeriodNotOver, PeriodClosed, DaysOpen, ProgrammeNotFound),
+    raises=(PeriodNotOver, PeriodClosed, EarlierDayOpen, DaysOpen, MonthsOpen, ProgrammeNotFound),
 )
 def close_period(call: Call) -> object:
-    """Close a day or a month. Caps are computed over the whole set, and differences posted."""
+    """Close a day, a month or a year. What counts is settled over the whole, and differences posted."""
     programme, by, start = call.caller.programme, call.caller.key, call.body["starts_on"]
     if call.body["kind"] == "day":
         return close_day(call.session, programme=programme, day=start, now=call.now, closed_by=by)
+    if call.body["kind"] == "year":
+        return close_year(call.session, programme=programme, year=start, now=call.now, closed_by=by)
     return close_month(call.session, programme=programme, month=start, now=call.now, closed_by=by)
 
 
 @reads(allowed=_PERIODS, query=PageQuery, answer=page_of(ClosedPeriod))
 def list_periods(call: Call) -> Page[Any]:
-    """List the closed days and months by their first day."""
+    """List the closed days, months and years by their first day."""
     limit = call.query["limit"]
     rows = periods_of(
-        call.session, programme=call.caller.programme, after=_day(call.query.get("cursor")), limit=limit + 2
+        call.session, programme=call.caller.programme, after=_day(call.query.get("cursor")), limit=limit + 3
     )
     items = rows[:limit]
-    # A month and its first day begin together and stay on one page: the cursor is only the day.
+    # A year, a month and their first day begin together and stay on one page: the cursor is only the day.
     items += [row for row in rows[limit:] if row.starts_on == items[-1].starts_on]
     more = len(rows) > len(items)
     return Page(items=items, next_cursor=cursor(items[-1].starts_on.isoformat()) if more else None)

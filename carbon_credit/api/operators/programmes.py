@@ -132,7 +132,7 @@ def _shown(rules: ProgrammeRules) -> dict[str, Any]:
         "bindings": [
             {
                 "activity_type": one.activity_type,
-                "methodology": f"{one.methodology}/v{one.version}",
+                "methodology": f"{one.methodology}/{one.version_name}",
                 "use": one.use,
                 "effective_from": one.effective_from,
                 "effective_to": one.effective_to,

@@ -9,7 +9,7 @@ from carbon_credit.api.auth import access
 from carbon_credit.api.fields import Day, Flag, Id, Instant, Text, Whole, Word
 from carbon_credit.api.operation import Call, reads, writes
 from carbon_credit.api.schemas import SLUG, Answer, PageQuery, Strict, page_of
-from carbon_credit.catalogue.errors import ProgrammeNotFound
+from carbon_credit.catalogue.errors import MethodologyNotFound, ProgrammeNotFound
 from carbon_credit.identity.scopes import OPERATOR, VERIFIER
 from carbon_credit.kernel.paging import Page, cut, id_position
 from carbon_credit.offsets.errors import PeriodInvalid, ProjectExists, ProjectInvalid, ProjectNotFound
@@ -128,7 +128,7 @@ def get_project(call: Call, project_id: uuid.UUID) -> object:
     allowed=_READ,
     query=PreviewQuery,
     answer=BatchPreview,
-    raises=(ProjectNotFound, PeriodInvalid),
+    raises=(ProjectNotFound, PeriodInvalid, MethodologyNotFound),
 )
 def preview_batch(call: Call, project_id: uuid.UUID) -> dict[str, Any]:
     """Preview a batch: what it would hold, what not, and why. Nothing is written."""

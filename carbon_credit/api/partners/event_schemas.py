@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from carbon_credit.api.fields import PLAIN, Flag, Id, Instant, QueryFlag, Text, Whole, Word
+from carbon_credit.api.fields import PLAIN, Day, Flag, Id, Instant, QueryFlag, Text, Whole, Word
 from carbon_credit.api.schemas import Answer, Strict
 
 STATUSES = ("credited", "held", "rejected", "duplicate", "stale", "invalid", "withdrawn")
@@ -113,6 +113,24 @@ class EventsQuery(Strict):
     )
 
 
+class EventPart(Answer):
+    """One part of a period that was divided by days: at midnight where the methodology version, the year
+    or the occupant of the meter changes. A part without `reduction_id` is not credited, for `reason`."""
+
+    reduction_id = Id(
+        required=True, allow_none=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"}
+    )
+    starts_on = Day(required=True, data_key="from", metadata={"example": "2026-12-16"})
+    ends_before = Day(
+        required=True,
+        data_key="to",
+        metadata={"description": "The first day that is not in it.", "example": "2027-01-01"},
+    )
+    vintage = Whole(required=True, metadata={"description": "Year of the activity.", "example": 2026})
+    co2e_mg = Whole(required=True, metadata={"description": "What counts now.", "example": 947606})
+    reason = fields.String(required=True, allow_none=True, metadata={"example": None})
+
+
 class EventOutcome(Answer):
     """What became of one event. `co2e_mg` counts now; on a duplicate `first` is the first outcome."""
 
@@ -136,9 +154,20 @@ class EventOutcome(Answer):
     reduction_id = Id(
         required=True, allow_none=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"}
     )
-    gross_mg = Whole(required=True, metadata={"description": "Before caps.", "example": 947606})
+    gross_mg = Whole(
+        minimum=-(2**63),
+        required=True,
+        metadata={
+            "description": "Before caps; below zero where it is set off against other results.",
+            "example": 947606,
+        },
+    )
     co2e_mg = Whole(required=True, metadata={"description": "What counts now.", "example": 947606})
     points = Whole(required=True, metadata={"description": "Granted with this event.", "example": 9})
+    points_withheld = Whole(
+        required=True,
+        metadata={"description": "Due, and beyond the programme's budget of points.", "example": 0},
+    )
     use = Word("credit", "points", "display", required=True, allow_none=True, metadata={"example": "credit"})
     grade = Word(
         "official",
@@ -153,6 +182,16 @@ class EventOutcome(Answer):
     cap_code = fields.String(required=True, allow_none=True, metadata={"example": None})
     methodology = fields.String(required=True, allow_none=True, metadata={"example": "sz-public-transit/v1"})
     digest = fields.String(required=True, allow_none=True, metadata={"example": "9f2b" * 16})
+    condition = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of `not-eligible`: the condition's name.", "example": None},
+    )
+    parts = fields.List(
+        fields.Nested(EventPart),
+        required=True,
+        metadata={"description": "Of a divided period; the figures above are their sums.", "example": []},
+    )
 
 
 class EventOutcomes(Answer):
@@ -183,3 +222,4 @@ class EventState(Answer):
     cap_code = fields.String(required=True, allow_none=True, metadata={"example": None})
     methodology = fields.String(required=True, allow_none=True, metadata={"example": "sz-public-transit/v1"})
     sandbox = Flag(required=True, metadata={"example": False})
+    parts = fields.List(fields.Nested(EventPart), required=True, metadata={"example": []})

@@ -30,7 +30,8 @@ from carbon_credit.identity.scopes import PARTNER
 from carbon_credit.kernel.errors import TooLarge
 from carbon_credit.kernel.unit_of_work import dry_run
 from carbon_credit.quantification.operations import credit, withdraw
-from carbon_credit.quantification.outcomes import Outcome
+from carbon_credit.quantification.outcomes import Outcome, OutcomePart, Present
+from carbon_credit.quantification.parts import parts_of, present_parts
 from carbon_credit.quantification.queries import present_by_event
 
 _WRITE = access(PARTNER, scope="events:write")
@@ -111,9 +112,12 @@ def post_events(call: Call) -> dict[str, object]:
 def get_event(call: Call, event_id: str) -> dict[str, object]:
     """Read what became of an event, by the partner's own id."""
     claim = claim_of(call.session, partner_id=call.caller.id, external_id=event_id)
-    present = None
+    # One reduction, or one for each part that the event was divided into.
+    parts: Sequence[Present] = ()
     if claim.event_id is not None:
-        present = present_by_event(call.session, event_ids=[claim.event_id]).get(claim.event_id)
+        parts = present_by_event(call.session, event_ids=[claim.event_id]).get(claim.event_id, ())
+    divided = parts_of(call.session, event_ids={part.event_id for part in parts})
+    present = parts[0] if parts else None
     return {
         "id": event_id,
         "revision": claim.revision,
@@ -122,10 +126,11 @@ def get_event(call: Call, event_id: str) -> dict[str, object]:
         "retryable": claim.retryable,
         "claimed_at": claim.claimed_at,
         "reduction_id": present.reduction_id if present else None,
-        "co2e_mg": present.net_mg if present else 0,
-        "cap_code": present.cap_code if present else None,
+        "co2e_mg": sum(part.net_mg for part in parts),
+        "cap_code": next((part.cap_code for part in parts if part.cap_code), None),
         "methodology": present.methodology if present else None,
-        "sandbox": present.sandbox if present else False,
+        "sandbox": any(part.sandbox for part in parts),
+        "parts": present_parts(parts, divided),
     }
 
 
@@ -206,10 +211,24 @@ def _told(outcome: Outcome) -> dict[str, object]:
         "gross_mg": outcome.gross_mg,
         "co2e_mg": outcome.co2e_mg,
         "points": outcome.points,
+        "points_withheld": outcome.points_withheld,
         "use": outcome.use,
         "grade": outcome.grade,
         "sandbox": outcome.sandbox,
         "cap_code": outcome.cap_code,
         "methodology": outcome.methodology,
         "digest": outcome.digest,
+        "condition": outcome.condition,
+        "parts": [_part(part) for part in outcome.parts],
+    }
+
+
+def _part(part: OutcomePart) -> dict[str, object]:
+    return {
+        "reduction_id": part.reduction_id,
+        "from": part.starts_on,
+        "to": part.ends_before,
+        "vintage": part.vintage,
+        "co2e_mg": part.co2e_mg,
+        "reason": part.reason,
     }

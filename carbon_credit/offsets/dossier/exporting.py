@@ -52,13 +52,13 @@ def export_dossier(
 
 def _gather(session: Session, batch: BatchRecord, *, rooted: bool) -> rendering.Frozen:
     issued = queries.serials_of_batch(session, batch_id=batch.id)
+    method = catalogue.compiled_by_digest(session, digest=batch.version_digest)
     return rendering.Frozen(
         project=queries.project(session, programme=batch.programme, project_id=batch.project_id),
         batch=batch,
-        methodology=catalogue.compiled_by_digest(session, digest=batch.version_digest).methodology,
-        package_files=catalogue.package_files(
-            session, methodology_id=batch.methodology_id, version=batch.methodology_version
-        ),
+        methodology=method.methodology,
+        # By digest: a rehearsal may have batched a draft whose text was replaced since.
+        package_files=method.package.files,
         networks=catalogue.networks_of(session, programme=batch.programme),
         serials=(issued[0].first, issued[-1].last) if issued else None,
         rooted=rooted,

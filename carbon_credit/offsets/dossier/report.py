@@ -9,6 +9,7 @@ from carbon_credit.documents import qr
 from carbon_credit.documents.pdf import Block, Facts, Heading, Picture, Table, Text, write_pdf
 from carbon_credit.documents.xlsx import Column, Sheet, write_workbook
 from carbon_credit.methodology.definition import Methodology, Texts
+from carbon_credit.methodology.prose import sections
 from carbon_credit.offsets.dossier.declarations import REHEARSAL, STATEMENTS
 from carbon_credit.offsets.queries import BatchRecord, ProjectRecord
 from carbon_credit.offsets.selection import REASONS, kilograms_text
@@ -134,13 +135,6 @@ def _project(reported: Reported) -> list[Block]:
 
 
 def _method(methodology: Methodology) -> list[Block]:
-    prose = methodology.prose
-    parts = (
-        ("适用条件 Applicability", prose.applicability),
-        ("基准线 Baseline", prose.baseline),
-        ("额外性 Additionality", prose.additionality),
-        ("泄漏 Leakage", prose.leakage),
-    )
     blocks: list[Block] = [
         Heading("二、方法学 Methodology"),
         Facts(
@@ -156,9 +150,13 @@ def _method(methodology: Methodology) -> list[Block]:
         ),
         *_parameters(methodology),
     ]
-    for heading, texts in parts:
-        blocks += _prose(heading, texts)
-    return [*blocks, Heading("三、监测 Monitoring"), *_prose("监测计划 Monitoring plan", prose.monitoring)]
+    monitored = False
+    for heading, texts in sections(methodology):
+        if heading.zh.startswith("监测") and not monitored:
+            blocks.append(Heading("三、监测 Monitoring"))
+            monitored = True
+        blocks += _prose(f"{heading.zh} {heading.en}", texts)
+    return blocks
 
 
 def _parameters(methodology: Methodology) -> list[Block]:

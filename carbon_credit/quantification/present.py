@@ -1,0 +1,227 @@
+"""Reductions as they stand now: the row, its latest revision, its adjustments and its end, read together.
+
+Two ways to the same answer: `loaded` reads rows and works the rest out here, for lists of bounded
+length; `net_sum` and the expressions beside it let the database add up.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from carbon_credit.kernel.bulk import one_of
+from carbon_credit.quantification.caps import CAP_EVENTS, CAP_MG
+from carbon_credit.quantification.models import (
+    Reduction,
+    ReductionAdjustment,
+    ReductionEnd,
+    ReductionRevision,
+)
+from carbon_credit.quantification.periods import next_month
+
+REQUANTIFIED = "requantified"
+ENDINGS = frozenset({"withdrawn", "superseded", "claw-back"})
+CAPS = frozenset(
+    {
+        CAP_EVENTS,
+        CAP_MG,
+        "cap-scene",
+        "cap-person",
+        "cap-year",
+        "cap-programme",
+        "netting",
+        "overlap",
+    }
+)
+
+_newer = aliased(ReductionRevision)
+_last = (
+    select(ReductionRevision)
+    .where(
+        ~exists().where(
+            _newer.reduction_id == ReductionRevision.reduction_id, _newer.number > ReductionRevision.number
+        )
+    )
+    .subquery("latest")
+)
+# The latest revision of each reduction that has one; to be joined from the left.
+LATEST = aliased(ReductionRevision, _last)
+
+
+def newest(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """A column of the reduction as it stands, in a statement that `revised` has joined."""
+    return func.coalesce(getattr(LATEST, column.key), column)
+
+
+def revised(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The statement over reductions with their latest revision beside them."""
+    return statement.outerjoin(LATEST, LATEST.reduction_id == Reduction.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A reduction as it stands now, for closing, taking back and computing again. Milligrams.
+
+    What a revision may change is as the latest one says (`revision`: its number, 0 where there is none).
+    `net_mg` counts now; `points_mg` counts for points, which re-quantification leaves as they were, and
+    so does `points_cap_code`. `recorded_use`: under which it was first recorded, and points were granted.
+    `accounting_day`: the day whose month makes it final as it stands.
+    """
+
+    reduction_id: UUID
+    event_id: UUID
+    citizen_id: UUID
+    partner_id: UUID
+    activity_type: str
+    scene: str
+    occurred_at: datetime
+    business_day: date
+    accounting_day: date
+    methodology_id: str
+    version: str
+    version_digest: str
+    profile_digest: str
+    use: str
+    recorded_use: str
+    inputs: dict[str, int | str]
+    tier: str
+    grade: str
+    gross_mg: int
+    net_mg: int
+    cap_code: str | None
+    points_mg: int
+    points_cap_code: str | None
+    revision: int
+    ended: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A reduction with everything that was added to it. `adjustments`: (milligrams, reason), as written."""
+
+    row: Reduction
+    latest: ReductionRevision | None
+    adjustments: tuple[tuple[int, str], ...]
+    ended: str | None
+
+    @property
+    def now(self) -> Reduction | ReductionRevision:
+        """What says by what and from what it is computed now."""
+        return self.latest or self.row
+
+    @property
+    def net_mg(self) -> int:
+        """What counts now."""
+        return self.row.credited_mg + sum(delta for delta, _reason in self.adjustments)
+
+    @property
+    def cap_code(self) -> str | None:
+        """What takes something of it now (at its end, if it has ended)."""
+        lived = [one for one in self.adjustments if one[1] not in ENDINGS]
+        return _cap_code(self.row, max(self.now.gross_mg, 0), lived, changed=self.latest is not None)
+
+    def standing(self) -> Standing:
+        """As closing sees it."""
+        row, present = self.row, self.now
+        kept = [one for one in self.adjustments if one[1] != REQUANTIFIED]
+        return Standing(
+            reduction_id=row.id,
+            event_id=row.event_id,
+            citizen_id=row.citizen_id,
+            partner_id=row.partner_id,
+            activity_type=row.activity_type,
+            scene=row.scene,
+            occurred_at=row.occurred_at,
+            business_day=row.business_day,
+            accounting_day=present.accounting_day,
+            methodology_id=present.methodology_id,
+            version=present.methodology_version,
+            version_digest=present.version_digest,
+            profile_digest=present.profile_digest,
+            use=present.use,
+            recorded_use=row.use,
+            inputs=orjson.loads(present.inputs),
+            tier=present.tier,
+            grade=present.grade,
+            gross_mg=present.gross_mg,
+            net_mg=self.net_mg,
+            cap_code=self.cap_code,
+            points_mg=row.credited_mg + sum(delta for delta, _reason in kept),
+            points_cap_code=self._points_cap_code(kept),
+            revision=self.latest.number if self.latest else 0,
+            ended=self.ended,
+        )
+
+    def _points_cap_code(self, kept: Sequence[tuple[int, str]]) -> str | None:
+        if self.latest is None or self.latest.reason != REQUANTIFIED:
+            return _cap_code(self.row, max(self.now.gross_mg, 0), kept, changed=self.latest is not None)
+        return _cap_code(self.row, max(self.row.gross_mg, 0), kept, changed=False)
+
+
+def loaded(
+    session: Session, *wanted: ColumnElement[bool], order: Sequence[Any] = (), limit: int | None = None
+) -> list[Loaded]:
+    """The reductions that fulfil all of `wanted`, which may speak of `newest(...)`. For bounded lists."""
+    statement = (
+        select(Reduction, LATEST, ReductionEnd.reason)
+        .outerjoin(LATEST, LATEST.reduction_id == Reduction.id)
+        .outerjoin(ReductionEnd, ReductionEnd.reduction_id == Reduction.id)
+        .where(*wanted)
+        .order_by(*order)
+        .limit(limit)
+    )
+    rows = session.execute(statement).all()
+    if not rows:
+        return []
+    added = (
+        select(ReductionAdjustment.reduction_id, ReductionAdjustment.delta_mg, ReductionAdjustment.reason)
+        .where(one_of(session, ReductionAdjustment.reduction_id, [row[0].id for row in rows]))
+        .order_by(ReductionAdjustment.recorded_at, ReductionAdjustment.id)
+    )
+    found: dict[UUID, list[tuple[int, str]]] = defaultdict(list)
+    for reduction_id, delta_mg, reason in session.execute(added):
+        found[reduction_id].append((delta_mg, reason))
+    return [Loaded(row, latest, tuple(found.get(row.id, ())), ended) for row, latest, ended in rows]
+
+
+def net_sum(session: Session, *wanted: ColumnElement[bool]) -> int:
+    """Milligrams that count now over the reductions that fulfil all of `wanted`, see `loaded`."""
+    credited = revised(select(func.coalesce(func.sum(Reduction.credited_mg), 0)).select_from(Reduction))
+    adjusted = revised(
+        select(func.coalesce(func.sum(ReductionAdjustment.delta_mg), 0))
+        .select_from(Reduction)
+        .join(ReductionAdjustment, ReductionAdjustment.reduction_id == Reduction.id)
+    )
+    sums = [session.scalar(statement.where(*wanted)) for statement in (credited, adjusted)]
+    return sum(int(one or 0) for one in sums)
+
+
+def final(closed: Sequence[date]) -> ColumnElement[bool]:
+    """True for reductions that, as they stand now, belong to one of the `closed` months (first days)."""
+    if not closed:
+        return false()
+    day = newest(Reduction.accounting_day)
+    return or_(*(and_(day >= start, day < next_month(start)) for start in closed))
+
+
+def _cap_code(
+    row: Reduction, gross_mg: int, adjustments: Sequence[tuple[int, str]], *, changed: bool
+) -> str | None:
+    """The code that holds after these adjustments: closing may have moved a cap to another event."""
+    if not adjustments and not changed:
+        return row.cap_code
+    net_mg = row.credited_mg + sum(delta for delta, _reason in adjustments)
+    if net_mg >= gross_mg:
+        return None
+    named = [reason for _delta, reason in adjustments if reason in CAPS]
+    if named or row.cap_code:
+        return named[-1] if named else row.cap_code
+    if any(reason == "cap" for _delta, reason in adjustments):
+        return CAP_EVENTS if net_mg == 0 else CAP_MG
+    return None

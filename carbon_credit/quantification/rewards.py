@@ -1,0 +1,98 @@
+"""Points of citizens' days: counted by rule, granted within the programme's budgets, posted at the end."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from carbon_credit.catalogue.rules import ProgrammeRules
+from carbon_credit.catalogue.terms import CO2E_BASIS, EVENT_BASIS, PointsBudget, PointsRule
+from carbon_credit.ledger.points import PointsGrant, PointsTakeBack, grants, take_backs
+from carbon_credit.quantification.caps import is_counted
+from carbon_credit.quantification.scopes import budget_key, points_key
+from carbon_credit.quantification.tallies import Tallies, TallyKey
+
+Quantities = Mapping[str, int | str]
+
+
+def reward_keys(rules: ProgrammeRules, citizen_id: UUID, day: date, activity_type: str) -> list[TallyKey]:
+    """The tallies that an activity's points are counted in."""
+    rewards = rules.points_rules(activity_type, day)
+    keys = [points_key(citizen_id, day, rule) for rule in rewards]
+    if keys:
+        keys += [budget_key(rules.code, day, one) for one in _budgets(rules, day, activity_type)]
+    return keys
+
+
+def basis_of(rule: PointsRule, counted_mg: int, cap_code: str | None, quantities: Quantities) -> int:
+    """What an event adds to the basis of a points rule, after caps: nothing where a cap left nothing."""
+    if rule.basis == CO2E_BASIS:
+        return counted_mg
+    value = 1 if rule.basis == EVENT_BASIS else quantities.get(rule.basis, 0)
+    return value if is_counted(counted_mg, cap_code) and isinstance(value, int) else 0
+
+
+class Rewards:
+    """Points in one unit of work, under the locks of its tallies."""
+
+    def __init__(self, session: Session, rules: ProgrammeRules, tallies: Tallies, *, now: datetime) -> None:
+        self._session = session
+        self._rules = rules
+        self._tallies = tallies
+        self._now = now
+        self._granted: dict[TallyKey, int] = defaultdict(int)
+
+    def count(
+        self,
+        rule: PointsRule,
+        *,
+        citizen_id: UUID,
+        day: date,
+        activity_type: str,
+        basis: int,
+        events: int = 0,
+    ) -> tuple[int, int]:
+        """Add `basis` to what a rule has of the citizen's day; the points that this grants (below zero:
+        takes back), and those that are due but beyond the programme's budget."""
+        key = points_key(citizen_id, day, rule)
+        tally = self._tallies[key]
+        tally.add(events=events, amount=basis)
+        due = rule.due(tally.amount) - tally.granted
+        granted = self._within_budgets(day, activity_type, due)
+        if granted:
+            tally.add(granted=granted)
+            self._granted[key] += granted
+        return granted, due - granted
+
+    def post(self) -> None:
+        """Grant and take back, once for each rule of a citizen's day."""
+        given, taken = [], []
+        for key in sorted(self._granted, key=self._tallies.id_of):
+            delta, reference = self._granted[key], self._tallies.id_of(key)
+            lot = self._rules.points_lot(key.business_day)
+            if delta > 0:
+                given.append(PointsGrant(key.citizen_id, delta, lot, reference, self._now))
+            elif delta < 0:
+                taken.append(PointsTakeBack(key.citizen_id, -delta, reference, self._now, lot))
+        grants(self._session, items=given, programme=self._rules.code, now=self._now)
+        take_backs(self._session, items=taken, programme=self._rules.code, now=self._now)
+        self._granted.clear()
+
+    def _within_budgets(self, day: date, activity_type: str, points: int) -> int:
+        """First come, first served. What is taken back is free again."""
+        if not points:
+            return 0
+        budgets = _budgets(self._rules, day, activity_type)
+        sums = [self._tallies[budget_key(self._rules.code, day, one)] for one in budgets]
+        left = [max(one.points - used.granted, 0) for one, used in zip(budgets, sums, strict=True)]
+        granted = min([points, *left])
+        for used in sums:
+            used.add(granted=granted)
+        return granted
+
+
+def _budgets(rules: ProgrammeRules, day: date, activity_type: str) -> list[PointsBudget]:
+    found = rules.points_budgets(day)
+    return [one for one in found if one.scene in (None, rules.scene(activity_type))]

@@ -1,0 +1,141 @@
+"""The running sums that a reduction stands under, and adding to all of them alike.
+
+Crediting, taking back and closing change the same sums: this file knows which ones they are.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from carbon_credit.catalogue.queries import compiled_by_digest
+from carbon_credit.catalogue.rules import ProgrammeRules, Share
+from carbon_credit.catalogue.terms import Cap
+from carbon_credit.methodology.engine import CompiledMethodology
+from carbon_credit.quantification.caps import CAP_YEAR
+from carbon_credit.quantification.grams import Platforms
+from carbon_credit.quantification.netting import NETTING
+from carbon_credit.quantification.present import Standing
+from carbon_credit.quantification.rewards import reward_keys
+from carbon_credit.quantification.scopes import cap_key, limits_of, netting_key, share_key
+from carbon_credit.quantification.tallies import Tallies, Tally, TallyKey
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A reduction as a member of sums. What is only shown is a member of none."""
+
+    citizen_id: UUID
+    partner_id: UUID
+    activity_type: str
+    day: date
+    compiled: CompiledMethodology
+    use: str
+
+    @property
+    def netting(self) -> str | None:
+        """The span in which the citizen's results by this methodology are netted."""
+        span = self.compiled.methodology.netting
+        return None if span == "event" else span
+
+    @property
+    def within_s(self) -> int | None:
+        """How near in time another record of the same trip can be; None where trips do not matter."""
+        exclusive = self.compiled.methodology.exclusive
+        return exclusive.within_s if exclusive else None
+
+
+def member_of(session: Session, one: Standing) -> Member:
+    """A reduction that stands, as its latest revision says."""
+    compiled = compiled_by_digest(session, digest=one.version_digest)
+    return Member(one.citizen_id, one.partner_id, one.activity_type, one.business_day, compiled, one.use)
+
+
+class RunningSums:
+    """Of one unit of work: locked together, changed together, written once."""
+
+    def __init__(self, session: Session, rules: ProgrammeRules, platforms: Platforms) -> None:
+        self._session = session
+        self._rules = rules
+        self._platforms = platforms
+        self._limits: dict[tuple[UUID, date, str], list[tuple[Cap | None, TallyKey]]] = {}
+        self.tallies: Tallies
+
+    def lock(self, members: Iterable[Member], more: Iterable[TallyKey] = ()) -> None:
+        """Lock all that these members stand under, and `more`."""
+        keys = self.keys(members) | set(more)
+        self.tallies = Tallies(self._session, programme=self._rules.code, keys=keys)
+
+    def keys(self, members: Iterable[Member]) -> set[TallyKey]:
+        """What these members stand under."""
+        return {key for one in members if one.use != "display" for key in self._keys(one)}
+
+    def limits(self, one: Member) -> list[tuple[Cap | None, Tally]]:
+        """The caps over it, from the inside out, with what has counted under each."""
+        return [(cap, self.tallies[key]) for cap, key in self._limits_of(one)]
+
+    def netted(self, one: Member) -> Tally | None:
+        """`amount`: the results of its netting span so far, `granted`: what they counted."""
+        if one.netting is None:
+            return None
+        return self.tallies[netting_key(one.citizen_id, one.day, one.compiled.id, one.netting)]
+
+    def shared(self, one: Member) -> tuple[Share, Tally] | None:
+        """The partner's share in it. `amount`: what counted in the span, `granted`: the partner's part."""
+        share = self._share(one)
+        if share is None:
+            return None
+        return share, self.tallies[share_key(one.citizen_id, one.day, one.partner_id, share)]
+
+    def add(
+        self, one: Member, *, events: int = 0, gross_mg: int = 0, mg: int = 0, partner_mg: int = 0
+    ) -> None:
+        """Count in (or out, below zero) what a reduction is under every sum."""
+        for _, key in self._limits_of(one):
+            self.tallies[key].add(events=events, amount=gross_mg, granted=mg)
+        netted, shared = self.netted(one), self.shared(one)
+        if netted is not None:
+            netted.add(events=events, amount=gross_mg, granted=mg)
+        if shared is not None:
+            shared[1].add(events=events, amount=mg, granted=partner_mg)
+
+    def mark(self, one: Member, *, gross_mg: int, mg: int, cap_code: str | None, partner_mg: int) -> None:
+        """Remember where the order of arrival may matter, so that closing looks at the citizen again.
+
+        In a span longer than a day that is where more stands, now or later, than the span allows.
+        """
+        if cap_code is not None or gross_mg < 0:
+            self.tallies[cap_key(one.citizen_id, one.day, one.activity_type)].add(capped=1)
+        for cap, key in self._limits_of(one):
+            if cap is not None and cap.scope == "person-year":
+                used = self.tallies[key]
+                over = cap.max_mg is not None and used.granted > cap.max_mg
+                over |= cap.max_events is not None and used.events > cap.max_events
+                used.add(capped=over or cap_code == CAP_YEAR)
+        netted, shared = self.netted(one), self.shared(one)
+        if netted is not None and (gross_mg < 0 or cap_code == NETTING):
+            netted.add(capped=1)
+        if shared is not None and (partner_mg < mg or shared[1].amount > shared[0].threshold_mg):
+            shared[1].add(capped=1)
+
+    def _keys(self, one: Member) -> Iterable[TallyKey]:
+        yield from (key for _, key in self._limits_of(one))
+        if one.netting is not None:
+            yield netting_key(one.citizen_id, one.day, one.compiled.id, one.netting)
+        share = self._share(one)
+        if share is not None:
+            yield share_key(one.citizen_id, one.day, one.partner_id, share)
+        yield from reward_keys(self._rules, one.citizen_id, one.day, one.activity_type)
+
+    def _share(self, one: Member) -> Share | None:
+        if one.use != "credit":
+            return None
+        return self._platforms.share(one.activity_type, one.day, one.partner_id)
+
+    def _limits_of(self, one: Member) -> list[tuple[Cap | None, TallyKey]]:
+        place = (one.citizen_id, one.day, one.activity_type)
+        if place not in self._limits:
+            self._limits[place] = limits_of(self._rules, one.citizen_id, one.day, one.activity_type)
+        return self._limits[place]
