@@ -30,6 +30,7 @@ from carbon_credit.methodology.loader import (
     packages_in,
     read_factor_set,
 )
+from carbon_credit.methodology.lookback import check_history
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def _binding_problems(lock: Lock, profiles: Iterable[ProgrammeProfile]) -> Itera
 
 
 def check_package(package: Package, activities: Mapping[str, ActivityType]) -> None:
-    """A methodology may read only what its activity types have, in their unit. Raises a DataError."""
+    """A methodology may read only what its activity types have, in their unit, and refuses nothing because
+    of days that may still be reported. Raises a DataError."""
     methodology, document = package.methodology, package.document
     for kind in methodology.activity_types:
         if kind not in activities:
@@ -161,6 +163,7 @@ def check_package(package: Package, activities: Mapping[str, ActivityType]) -> N
             what = _unread(spec, activities[kind])
             if what is not None:
                 raise document.refuse(ValueWrong, "inputs", index, what=what)
+    check_history(document, package.formula)
 
 
 def _unread(spec: InputSpec, activity: ActivityType) -> str | None:

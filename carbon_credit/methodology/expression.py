@@ -127,18 +127,19 @@ def names(node: Node) -> frozenset[str]:
     """Every name that is read for a value (not the words that a choice looks at)."""
     if isinstance(node, Name):
         return frozenset((node.name,))
-    return frozenset[str]().union(*map(names, _parts(node)))
+    return frozenset[str]().union(*map(names, parts(node)))
 
 
 def words(node: Node) -> frozenset[tuple[str, str]]:
     """Every (input, word) that a choice compares."""
-    inner = frozenset[tuple[str, str]]().union(*map(words, _parts(node)))
+    inner = frozenset[tuple[str, str]]().union(*map(words, parts(node)))
     if isinstance(node, Choice) and isinstance(node.test, IsWord):
         return inner | {(node.test.name, node.test.word)}
     return inner
 
 
-def _parts(node: Node) -> tuple[Node, ...]:
+def parts(node: Node) -> tuple[Node, ...]:
+    """The expressions that `node` is made of, those of a comparison included."""
     match node:
         case Negative(of) | Whole(of):
             return (of,)
