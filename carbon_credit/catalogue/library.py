@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from carbon_credit.catalogue.activities import ActivityType, load_activities
 from carbon_credit.catalogue.errors import (
@@ -20,10 +21,12 @@ from carbon_credit.catalogue.personas import FILE as PERSONAS
 from carbon_credit.catalogue.personas import load_personas
 from carbon_credit.catalogue.profile import ProgrammeProfile, load_profile
 from carbon_credit.methodology.cases import run_cases
-from carbon_credit.methodology.definition import Grade, InputSpec
+from carbon_credit.methodology.definition import DatedValue, Grade, InputSpec, OverlayValue
+from carbon_credit.methodology.document import Document, read_document
 from carbon_credit.methodology.engine import compile_package
 from carbon_credit.methodology.errors import DataError, NameUndefined, ValueWrong
 from carbon_credit.methodology.loader import (
+    OVERLAY,
     Package,
     factor_files,
     package_folders,
@@ -31,6 +34,8 @@ from carbon_credit.methodology.loader import (
     read_factor_set,
 )
 from carbon_credit.methodology.lookback import check_history
+
+At: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -194,21 +199,36 @@ def failed_cases(package: Package) -> list[DataError]:
 
 def _borrowed_problems(package: Package, packages: Mapping[tuple[str, str], Package]) -> list[DataError]:
     problems: list[DataError] = []
-    for index, parameter in enumerate(package.methodology.parameters):
-        for at, value in enumerate(parameter.values):
-            if value.borrowed_from is None:
-                continue
-            lender, version, name = value.borrowed_from.split("/")
-            held = _values_of(packages.get((lender, version)), name)
-            if (value.value, parameter.unit) not in held:
-                expected = ", ".join(f"{amount} {unit}" for amount, unit in held) or "no such value"
-                path = ("parameters", index, "values", at, "borrowed_from")
-                problems.append(
-                    package.document.refuse(
-                        BorrowedDiffers, *path, lender=value.borrowed_from, expected=expected
-                    )
-                )
+    document, said = _borrowed(package)
+    for path, value, unit in said:
+        lender = value.borrowed_from or ""
+        lender_id, version, name = lender.split("/")
+        held = _values_of(packages.get((lender_id, version)), name)
+        if (value.value, unit) not in held:
+            expected = ", ".join(f"{amount} {unit}" for amount, unit in held) or "no such value"
+            problems.append(document.refuse(BorrowedDiffers, *path, lender=lender, expected=expected))
     return problems
+
+
+def _borrowed(package: Package) -> tuple[Document, list[tuple[At, DatedValue | OverlayValue, str]]]:
+    """(where it is written, [(path, value, its unit)]) of what the version borrows; with an overlay what the
+    overlay borrows, for the rest is the plain version's."""
+    method = package.methodology
+    if package.overlay is not None:
+        document = read_document(package.files[OVERLAY], f"{method.id}/v{method.version}/{OVERLAY}")
+        units = {parameter.name: parameter.unit for parameter in method.parameters}
+        stand_ins = enumerate(package.overlay.values)
+        return document, [
+            (("values", at, "borrowed_from"), value, units[value.parameter])
+            for at, value in stand_ins
+            if value.borrowed_from is not None
+        ]
+    return package.document, [
+        (("parameters", index, "values", at, "borrowed_from"), value, parameter.unit)
+        for index, parameter in enumerate(method.parameters)
+        for at, value in enumerate(parameter.values)
+        if value.borrowed_from is not None
+    ]
 
 
 def _values_of(package: Package | None, name: str) -> list[tuple[str | None, str]]:

@@ -36,6 +36,11 @@ Path = tuple[str | int, ...]
 _PLAIN = {"": None, "~": None, "null": None, "true": True, "false": False}
 _EXPONENT = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
 _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[([0-9]+)\]|\[\.\.\.\]")
+_SHAPES = {
+    r"^-?[0-9]+(\.[0-9]+)?$": "as a plain decimal number like 46.8, with no exponent, comma or unit",
+    r"^[A-Za-z][A-Za-z0-9_]*$": "as a name of letters, digits and _ that begins with a letter",
+    r"^[a-z0-9]+(-[a-z0-9]+)*$": "in small letters and digits joined by -, like my-notice",
+}
 _NAMED = re.compile(r"`([^`]*)`")
 
 
@@ -95,7 +100,10 @@ def read_document(data: bytes, file: str) -> Document:
             file=file, line=mark.line + 1 if mark else 0, key="the file", what=error.problem or "unreadable"
         ) from None
     except yaml.YAMLError as error:
-        raise YamlUnreadable(file=file, line=0, key="the file", what=str(error).splitlines()[0]) from None
+        # What the reader stops at has a position in bytes and no mark.
+        line = text.encode().count(b"\n", 0, getattr(error, "position", 0)) + 1
+        what = str(error).splitlines()[0]
+        raise YamlUnreadable(file=file, line=line, key="the file", what=what) from None
 
 
 def convert(document: Document, kind: type[T]) -> T:
@@ -197,11 +205,33 @@ def _explained(document: Document, kind: Any, message: str) -> DataError:
         return document.refuse(KeyUnknown, *path, named[0], key=key_text((*path, named[0])), allowed=hint)
     if what.startswith("Object missing required field"):
         return document.refuse(KeyMissing, *path, key=key_text((*path, named[0])))
-    return document.refuse(ValueWrong, *path, what=what[:1].lower() + what[1:])
+    return document.refuse(ValueWrong, *path, what=_mended(kind, path, what))
+
+
+def _mended(kind: Any, path: Path, what: str) -> str:
+    """What a value of the wrong kind has to be, in words for the writer."""
+    info = _type_at(kind, path)
+    if what.startswith("Invalid enum value"):
+        allowed = info.cls if isinstance(info, msgspec.inspect.EnumType) else getattr(info, "values", ())
+        words = ", ".join(str(getattr(one, "value", one)) for one in allowed)
+        return f"{what.removeprefix('Invalid enum value ')} is not known here; write one of {words}"
+    if what.startswith("Invalid RFC3339"):
+        return "this is no day of the calendar; write it as 2026-03-01"
+    if "matching regex" in what:
+        pattern = getattr(info, "pattern", None)
+        return f"write it {_SHAPES[pattern]}" if pattern in _SHAPES else f"write it in the form {pattern}"
+    return what[:1].lower() + what[1:].replace("`str`", "text").replace(
+        "`object`", "keys with values"
+    ).replace("`array`", "a list")
 
 
 def _fields_at(kind: Any, path: Path) -> list[str]:
     """The keys that `kind` allows at `path`, to tell the writer what would have been right."""
+    info = _type_at(kind, path)
+    return [f.encode_name for f in info.fields] if isinstance(info, msgspec.inspect.StructType) else []
+
+
+def _type_at(kind: Any, path: Path) -> Any:
     info = msgspec.inspect.type_info(kind)
     for step in (*path, None):
         while isinstance(info, msgspec.inspect.UnionType):
@@ -214,4 +244,4 @@ def _fields_at(kind: Any, path: Path) -> list[str]:
             info = info.item_type
         elif isinstance(info, msgspec.inspect.DictType):
             info = info.value_type
-    return [f.encode_name for f in info.fields] if isinstance(info, msgspec.inspect.StructType) else []
+    return info

@@ -55,8 +55,10 @@ class KeyUnknown(DataError):
 
 class KeyMissing(DataError):
     code = "key-missing"
-    en = "{file}, line {line}: the key {key} is missing. Add it (null says that nothing is known)."
-    zh = "{file} 第 {line} 行：缺少键 {key}。请补上（null 表示未知）。"
+    en = (
+        "{file}, line {line}: the key {key} is missing. Add it (null, where it may be null, says: not known)."
+    )
+    zh = "{file} 第 {line} 行：缺少键 {key}。请补上（可为 null 之处，null 表示未知）。"
 
 
 class ValueWrong(DataError):
@@ -121,8 +123,8 @@ class SourceMissing(DataError):
 
 class PeriodEmpty(DataError):
     code = "period-empty"
-    en = "{file}, line {line}, {key}: effective_to must come after effective_from (it is exclusive)."
-    zh = "{file} 第 {line} 行 {key}：effective_to 必须晚于 effective_from（截止日不含当日）。"
+    en = "{file}, line {line}, {key}: the end must come after the start (it is exclusive). Move one."
+    zh = "{file} 第 {line} 行 {key}：截止日必须晚于起始日（截止日不含当日）。请调整其一。"
 
 
 class PeriodsOverlap(DataError):

@@ -21,7 +21,7 @@ from carbon_credit.methodology.definition import (
     Source,
 )
 from carbon_credit.methodology.document import Document, convert, read_document
-from carbon_credit.methodology.errors import FileMissing, NameUndefined, ValueWrong
+from carbon_credit.methodology.errors import DataError, FileMissing, NameRepeated, NameUndefined, ValueWrong
 from carbon_credit.methodology.formula import Formula
 
 METHODOLOGY = "methodology.yaml"
@@ -82,7 +82,10 @@ def package_from_files(files: Mapping[str, bytes], *, where: str = "") -> Packag
         file = f"factors/{name}.yaml"
         if file not in files:
             at = [use.set for use in methodology.factors].index(name)
-            raise document.refuse(FileMissing, "factors", at, "set", key=f"factors[{at}].set = {name}")
+            known = ", ".join(one[8:-5] for one in sorted(files) if one.startswith("factors/")) or "none"
+            raise document.refuse(
+                NameUndefined, "factors", at, "set", key=f"factors/{name}.yaml", known=known
+            )
         sets[name] = read_factor_set(files[file], name)
     formula = checks.checked_formula(document, methodology, sets)
     kept = {name: files[name] for name in files if name in (METHODOLOGY, CASES) or name[8:-5] in sets}
@@ -94,8 +97,16 @@ def with_overlay(package: Package, data: bytes, *, where: str = "") -> Package:
     """The version that the overlay in `data` makes of a plain one. Raises a DataError."""
     document = read_document(data, where + OVERLAY)
     overlay = convert(document, Overlay)
-    methodology = overlaid(document, package.methodology, overlay)
-    formula = checks.with_values(document, methodology, package.formula)
+    for index, value in enumerate(overlay.values):
+        # One more value at a time, so that an error names the one that does the harm.
+        so_far = replace(overlay, values=overlay.values[: index + 1])
+        methodology = overlaid(document, package.methodology, so_far)
+        try:
+            formula = checks.with_values(document, methodology, package.formula)
+        except DataError as error:
+            key = f"values[{index}].value of {value.parameter} ({error.details['key']})"
+            more = {name: text for name, text in error.details.items() if name not in ("file", "line", "key")}
+            raise document.refuse(type(error), "values", index, "value", key=key, **more) from None
     kept = {**package.files, OVERLAY: data}
     return replace_fields(
         package, methodology=methodology, formula=formula, digest=_digest(kept), files=_sorted(kept),
@@ -122,6 +133,8 @@ def overlaid(document: Document, methodology: Methodology, overlay: Overlay) -> 
         path = ("values", index, "parameter")
         if value.parameter not in known:
             raise document.refuse(NameUndefined, *path, key=value.parameter, known=", ".join(sorted(known)))
+        if value.parameter in [other.parameter for other in overlay.values[:index]]:
+            raise document.refuse(NameRepeated, *path, key=value.parameter)
     parameters = []
     for parameter in methodology.parameters:
         stand_in = values.get(parameter.name)
