@@ -62,7 +62,7 @@ def show(change: Change, report: Report, language: str) -> None:
     if change.hindrance is None:
         stdout.print(told("governs"))
     else:
-        stdout.print(told("tried", why=change.hindrance), highlight=False)
+        stdout.print(told("tried", why=change.hindrance.text(language)), highlight=False)
     if report.applied.reductions:
         mg = grams_text(report.applied.delta_mg)
         stdout.print(told("applied", count=f"{report.applied.reductions:,}", mg=mg), highlight=False)

@@ -65,7 +65,7 @@ class VersionNotGoverning(Conflict):
         "it (two operators) with `supersedes`, or bind it in the programme; until then leave out --apply."
     )
     zh = (
-        "{name} 在 {period} 不适用于 {programme} 的任何行为，无法据此记账：{why}。"
+        "{name} 在 {period} 不适用于 {programme} 的任何行为，无法据此记账：{why_zh}。"
         "请先由两名运营人员发布（并注明 supersedes）或在项目中绑定；此前可不加 --apply 试算。"
     )
 

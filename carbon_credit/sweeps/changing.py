@@ -16,6 +16,7 @@ from carbon_credit.catalogue import queries as catalogue
 from carbon_credit.catalogue.errors import MethodologyNotFound
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.kernel.digest import canonical_json, sha256_hex
+from carbon_credit.methodology.definition import Texts
 from carbon_credit.methodology.engine import CompiledMethodology
 from carbon_credit.quantification.applied import applied
 from carbon_credit.quantification.calendar import days_of
@@ -37,7 +38,7 @@ class Change:
     digest: str
     period: str
     span: Span
-    hindrance: str | None
+    hindrance: Texts | None
 
     @property
     def heading(self) -> bytes:
@@ -54,15 +55,17 @@ class Change:
             "first_day": self.span.first_day,
             "last_day": self.span.last_day,
             "governs": self.hindrance is None,
-            "hindrance": self.hindrance,
+            "hindrance": self.hindrance.en if self.hindrance else None,
+            "hindrance_zh": self.hindrance.zh if self.hindrance else None,
         }
 
     def require_governing(self) -> None:
         """Raises VersionNotGoverning."""
         if self.hindrance is not None:
             raise VersionNotGoverning(
-                name=self.name, programme=self.span.programme, period=self.period, why=self.hindrance
-            )
+                name=self.name, programme=self.span.programme, period=self.period,
+                why=self.hindrance.en, why_zh=self.hindrance.zh,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +149,19 @@ def _days(first: date, last: date) -> Iterator[date]:
     return (date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1))
 
 
-def _hindrance(session: Session, rules: ProgrammeRules, compiled: CompiledMethodology) -> str:
+def _hindrance(session: Session, rules: ProgrammeRules, compiled: CompiledMethodology) -> Texts:
     try:
         known = catalogue.version(session, methodology_id=compiled.id, version=compiled.version_name)
     except MethodologyNotFound:
-        return "it is not in the catalogue"
+        return Texts(en="it is not in the catalogue", zh="目录中没有该版本")
     if known.digest != compiled.digest:
-        return "the catalogue holds other bytes under this name"
+        return Texts(en="the catalogue holds other bytes under this name", zh="目录中同名版本的内容不同")
     if known.state == "published" and known.published_for == "rehearsal" and not rules.rehearsal:
-        return "it is published for rehearsals only"
+        return Texts(en="it is published for rehearsals only", zh="该版本仅为演练发布")
     if known.state == "published":
-        return "no binding of the programme leads to it on these days"
-    return f"it is {known.state}" if known.state == "retired" else "it is a draft"
+        return Texts(
+            en="no binding of the programme leads to it on these days", zh="该项目在此期间未绑定该版本"
+        )
+    if known.state == "retired":
+        return Texts(en="it is retired", zh="该版本已停用")
+    return Texts(en="it is a draft", zh="该版本尚为草案")

@@ -118,6 +118,9 @@ def test_people_read_it_in_both_languages(run: Run, world: World) -> None:
     english, chinese = (run(*TRY, "2026-Q4", "--language", language).out for language in ("en", "zh"))
     assert "Nothing was written" in english
     assert "未写入任何数据" in chinese
+    assert "it does not: it is a draft." in english
+    assert "该版本尚为草案" in chinese
+    assert "draft" not in chinese
     for told in (english, chinese):
         assert "-169.32" in told  # 3 x (332,000 - 388,440) mg
         assert str(world.citizens[0]) in told

@@ -14,6 +14,7 @@ from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.ledger.accounts import CO2E, AccountKey
 from carbon_credit.ledger.queries import statement
+from carbon_credit.methodology.definition import Texts
 from carbon_credit.methodology.engine import compile_package
 from carbon_credit.methodology.loader import package_from_files
 from carbon_credit.offsets.ended import take_back_ended
@@ -71,7 +72,7 @@ def test_a_month_is_computed_again_with_open_eyes(world: World) -> None:
     # A draft governs nothing: tried, it changes nothing and cannot be applied.
     first = tried(world, version)
     assert rows(world.database, *APPENDED) == before
-    assert first.change.hindrance == "it is a draft"
+    assert first.change.hindrance == Texts(en="it is a draft", zh="该版本尚为草案")
     with pytest.raises(VersionNotGoverning, match="it is a draft"):
         first.change.require_governing()
     rides = 4 * (1 + 2 + 3)
@@ -202,7 +203,9 @@ def test_a_newer_version_is_another_change(world: World) -> None:
     second = draft(world, "45", base=first, was="40")
     publish(world, second)
     # The older one governs nothing any more, and says so.
-    assert tried(world, first).change.hindrance == "no binding of the programme leads to it on these days"
+    hindrance = tried(world, first).change.hindrance
+    assert hindrance is not None
+    assert hindrance.en == "no binding of the programme leads to it on these days"
     found = tried(world, second)
     assert {(row.old_mg, row.new_mg) for row in applied_whole(world, found)} == {(NEW, 373_500)}
     assert tried(world, second).report.digest == found.report.digest

@@ -92,6 +92,7 @@ class DryRun(SumOut):
         metadata={"description": "false: tried as if it governed; see `hindrance`.", "example": False},
     )
     hindrance = fields.String(required=True, allow_none=True, metadata={"example": "it is a draft"})
+    hindrance_zh = fields.String(required=True, allow_none=True, metadata={"example": "该版本尚为草案"})
     digest = fields.String(required=True, metadata={"example": "5c05" * 16})
     scenes = fields.List(fields.Nested(SceneSum), required=True)
     citizens = Whole(required=True, metadata={"example": 1})
