@@ -130,36 +130,43 @@ def _same(dimensions: list[Any], how: str) -> Any:
     return known[0] if known else None
 
 
-def text_of(node: Node) -> str:
+def text_of(node: Node, language: str = "en") -> str:
     """The expression as people write it, with only the parentheses that are needed."""
-    return _text(node, 0)
+    return _text(node, 0, language)
 
 
-def _text(node: Node, binding: int) -> str:
+def _text(node: Node, binding: int, language: str) -> str:
     match node:
         case Number(value):
             return exact_text(value)
         case Name(name):
             return name
         case Negative(of):
-            return f"-{_text(of, 3)}"
+            return f"-{_text(of, 3, language)}"
         case Operation(sign, left, right):
             own = 1 if sign in "+-" else 2
-            text = f"{_text(left, own)} {sign} {_text(right, own + (sign in '-/'))}"
+            after = _text(right, own + (sign in "-/"), language)
+            text = f"{_text(left, own, language)} {sign} {after}"
             return f"({text})" if own < binding else text
         case Extreme(which, of):
-            return f"{which}({', '.join(_text(part, 0) for part in of)})"
+            return f"{which}({', '.join(_text(part, 0, language) for part in of)})"
         case Whole(of):
-            return f"floor({_text(of, 0)})"
+            return f"floor({_text(of, 0, language)})"
         case Choice(test, then, otherwise):
-            return f"({_text(then, 1)} if {comparison_text(test)} else {_text(otherwise, 1)})"
+            one, other = (_text(part, 1, language) for part in (then, otherwise))
+            when = comparison_text(test)
+            return (
+                f"(若 {when} 则 {one}，否则 {other})"
+                if language == "zh"
+                else f"({one} if {when} else {other})"
+            )
 
 
 def comparison_text(test: Test) -> str:
     """A comparison as people write it."""
     if isinstance(test, IsWord):
         return f'{test.name} {"==" if test.equal else "!="} "{test.word}"'
-    return f"{_text(test.left, 1)} {test.sign} {_text(test.right, 1)}"
+    return f"{_text(test.left, 1, 'en')} {test.sign} {_text(test.right, 1, 'en')}"
 
 
 def exact_text(value: Fraction) -> str:

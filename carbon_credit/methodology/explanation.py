@@ -68,7 +68,8 @@ def _steps(
     for step, node in steps:
         values[step.name] = arithmetic.value_of(node, values)
         amount = values[step.name] / units.scale(step.unit)
-        traced.append(TracedStep(step.name, step.label, arithmetic.text_of(node), amount, step.unit))
+        written, written_zh = arithmetic.text_of(node), arithmetic.text_of(node, "zh")
+        traced.append(TracedStep(step.name, step.label, written, written_zh, amount, step.unit))
     return tuple(traced), values
 
 

@@ -1,5 +1,6 @@
 """The explanation of one result: for an auditor as data, for a citizen as text in two languages."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -8,8 +9,11 @@ from typing import Any
 from carbon_credit.kernel.quantity import grams_text
 from carbon_credit.methodology.arithmetic import exact_text
 from carbon_credit.methodology.definition import Grade, Methodology, Overlay, Predicate, Source, Texts
+from carbon_credit.methodology.loader import OVERLAY_SOURCE
 from carbon_credit.methodology.readings import Reading
-from carbon_credit.methodology.wording import EXCLUSIVE, GRADES, NETTING, REFUSALS, SPLIT, WORDS
+from carbon_credit.methodology.wording import EXCLUSIVE, GRADES, NETTING, REFUSALS, SPLIT, UNITS, WORDS
+
+_SYMBOL = re.compile("[A-Za-z]+[0-9]*[a-z]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,12 @@ class TracedInput:
 
 @dataclass(frozen=True, slots=True)
 class TracedStep:
-    """`value` is exact, in `unit`."""
+    """`value` is exact, in `unit`. `expression` as it is written, `expression_zh` for Chinese readers."""
 
     name: str
     label: Texts
     expression: str
+    expression_zh: str
     value: Fraction
     unit: str
 
@@ -98,6 +103,7 @@ class Trace:
                     "name": step.name,
                     "label": _both(step.label),
                     "expression": step.expression,
+                    "expression_zh": step.expression_zh,
                     "value": exact_text(step.value),
                     "unit": step.unit,
                 }
@@ -171,7 +177,9 @@ class Trace:
             names = ", ".join(value.parameter for value in self.overlay.values)
             lines.append(f"{word('overlay')}: {names}; {self.overlay.note.text(language)}")
         lines.append(f"{word('inputs')}:")
-        lines += [f"  {i.label.text(language)} {i.name} = {_amount(i.value, i.unit)}" for i in self.inputs]
+        lines += [
+            f"  {i.label.text(language)} {i.name} = {_amount(i.value, i.unit, language)}" for i in self.inputs
+        ]
         if self.conditions:
             lines.append(f"{word('eligibility')}:")
         for condition in self.conditions:
@@ -179,19 +187,21 @@ class Trace:
         if self.readings:
             lines.append(f"{word('values')}:")
         for reading in self.readings:
-            lines.append(
-                f"  {reading.label.text(language)} {reading.name} = {_amount(reading.value, reading.unit)}"
-            )
+            amount = _amount(reading.value, reading.unit, language)
+            lines.append(f"  {reading.label.text(language)} {reading.name} = {amount}")
             lines.append(f"    {_graded(reading.grade, language)}; {_cited(reading, language)}")
         if self.steps:
             lines.append(f"{word('steps')}:")
         for step in self.steps:
-            amount = _amount(_readable(step.value), step.unit)
-            lines.append(f"  {step.label.text(language)} {step.name} = {step.expression} = {amount}")
+            amount = _amount(_readable(step.value), step.unit, language)
+            formula = step.expression_zh if language == "zh" else step.expression
+            lines.append(f"  {step.label.text(language)} {step.name} = {formula} = {amount}")
         return lines + self._handling(language) + self._outcome(language)
 
     def _condition(self, condition: TracedCondition, language: str) -> list[str]:
-        values = ", ".join(f"{name} = {_amount(value, unit)}" for name, value, unit in condition.values)
+        values = ", ".join(
+            f"{name} = {_amount(value, unit, language)}" for name, value, unit in condition.values
+        )
         predicate = condition.predicate
         source = self.methodology.source(predicate.source)
         cited = [source.document, source.number, predicate.clause, source.address] if source else []
@@ -240,8 +250,16 @@ class Trace:
         return REFUSALS[code] + (f"：{told}" if told else "")
 
 
-def _amount(value: str, unit: str | None) -> str:
-    return value if unit in (None, "1") else f"{value} {unit}"
+def _amount(value: str, unit: str | None, language: str) -> str:
+    if unit is None or unit == "1":
+        return value
+    # `pm` alone says nothing to a citizen.
+    told = _SYMBOL.sub(lambda found: _told_unit(found[0], language), unit)
+    return f"{value} {told}"
+
+
+def _told_unit(symbol: str, language: str) -> str:
+    return UNITS[symbol].text(language) if symbol in UNITS else symbol
 
 
 def _graded(grade: Grade, language: str) -> str:
@@ -296,7 +314,9 @@ def _reading(reading: Reading) -> dict[str, Any]:
 
 def _cited(reading: Reading, language: str) -> str:
     source = reading.source
-    parts = [source.document, source.number, reading.clause, source.address]
+    # The stand-ins of a rehearsal have no document.
+    document = WORDS["overlay"].text(language) if source == OVERLAY_SOURCE else source.document
+    parts = [document, source.number, reading.clause, source.address]
     text = f"{WORDS['source'].text(language)}: {', '.join(part for part in parts if part)}"
     if reading.data_year is not None:
         text += f"; {WORDS['year'].text(language)} {reading.data_year}"

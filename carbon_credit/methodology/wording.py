@@ -35,6 +35,22 @@ WORDS = {
     "result": Texts(zh="减排量", en="Reduction"),
     "refused": Texts(zh="不予核算", en="No result"),
 }
+# The symbols that only this software has, and those that are English words.
+UNITS = {
+    "pm": Texts(zh="人·米", en="passenger-m"),
+    "pkm": Texts(zh="人·公里", en="passenger-km"),
+    "vm": Texts(zh="车·米", en="vehicle-m"),
+    "vkm": Texts(zh="车·公里", en="vehicle-km"),
+    "passenger": Texts(zh="人", en="passenger"),
+    "person": Texts(zh="人", en="person"),
+    "vehicle": Texts(zh="辆", en="vehicle"),
+    "household": Texts(zh="户", en="household"),
+    "trip": Texts(zh="次", en="trip"),
+    "step": Texts(zh="步", en="step"),
+    "item": Texts(zh="件", en="item"),
+    "day": Texts(zh="日", en="day"),
+    "year": Texts(zh="年", en="year"),
+}
 NETTING = {
     "day": Texts(zh="负值保留，并与同一日的其他结果相抵", en="Below zero is kept and set off within the day"),
     "month": Texts(

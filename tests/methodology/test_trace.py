@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from carbon_credit.methodology import answers
+from carbon_credit.methodology.cases import read_cases
 from carbon_credit.methodology.engine import CompiledMethodology, compile_package
 from carbon_credit.methodology.loader import Package, load_library
 from carbon_credit.methodology.wording import REFUSALS
@@ -124,7 +125,7 @@ def test_a_person_reads_what_was_asked_and_what_is_still_open(build: Build, form
         '  无光伏 solar == "no" (solar = no): 符合',
         "    证据等级: 已公布; 来源: A paper, 4.1, example.org",
         '  未达第三档 tariff != "third" (tariff = undecided): 年终判定，暂计',
-        "  年限内 age <= longest (age = 100 day, longest = 25 year): 符合",
+        "  年限内 age <= longest (age = 100 日, longest = 25 年): 符合",
         "负值保留，并与同一月的其他结果相抵",
         "跨期的记录在版本、入住和年度的分界日按天拆分",
         "同一行程的多条记录只计证据最好的一条（相隔不超过 600 秒）",
@@ -190,3 +191,34 @@ def test_an_overlay_is_told_as_what_it_is(build: Build, format_2: str) -> None:
     assert (data["grade"], data["reduction_mg"]) == ("assumed", 400_000)
     assert "演练叠加值（仅供演练，不可售）: EF; 仅供演练" in trace.text("zh").splitlines()
     assert "borrowed from other/v1/EF" in trace.text("en")
+
+
+def test_no_sentence_of_a_chinese_explanation_is_english() -> None:
+    told = set()
+    for package in PACKAGES.values():
+        compiled = compile_package(package, check_dimensions=False)
+        for case in read_cases(package):
+            inputs = {name: int(text) if text.isdigit() else text for name, text in case.inputs.items()}
+            trace = compiled.explain(inputs, on=case.on, earlier=case.earlier)
+            told.update(trace.text("zh").splitlines())
+            for line in trace.text("en").splitlines():
+                assert "演练" not in line, line
+    names = re.compile(r"https?://\S+|[A-Za-z]+_[A-Za-z_]+")
+    for line in told:
+        # An overlay lists its parameters by name; else no three words of English follow one another.
+        plain = names.sub("", line).partition("演练叠加值（仅供演练，不可售）: ")[0]
+        assert not re.search(r"(?:[A-Za-z]{2,}[,.]? ){2}[A-Za-z]{2,}", plain), line
+
+
+def test_a_choice_and_the_units_are_told_in_the_language() -> None:
+    trace = method("sz-public-transit").explain({"mode": "metro", "distance_m": 8300}, on=date(2022, 3, 1))
+    assert "  乘车距离 distance_m = 8300 人·米" in trace.text("zh").splitlines()
+    assert "  Distance of the ride distance_m = 8300 passenger-m" in trace.text("en").splitlines()
+    assert "46.8 gCO2/人·公里" in trace.text("zh")
+    stood_in = PACKAGES["sz-household-electricity", "v1+sandbox"]
+    inputs = {"energy_wh": 10_400, "persons": 3, "previous_wh": 0, "previous_days": 0}
+    trace = compile_package(stood_in, check_dimensions=False).explain(inputs, on=date(2022, 7, 1))
+    assert "(若 actual < baseline 则 baseline - actual，否则 from_average)" in trace.text("zh")
+    assert "(baseline - actual if actual < baseline else from_average)" in trace.text("en")
+    assert "来源: 演练叠加值（仅供演练，不可售）" in trace.text("zh")
+    assert trace.as_dict()["steps"][-1]["expression_zh"].startswith("(若 ")
