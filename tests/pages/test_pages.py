@@ -114,3 +114,11 @@ def test_what_a_file_says_cannot_break_the_page() -> None:
     text = html.page(blocks, language="en", base='"><script>')
     assert "<script>" not in text
     assert package.methodology.title.en in text
+
+
+def test_on_a_phone_each_cell_names_its_column() -> None:
+    package = LIBRARY.packages["jjj-low-carbon-travel", "v1"]
+    blocks = blocks_of(package, state="published", cases=(), grade=weakest_grade(package))
+    text = html.page(blocks, language="zh", base="/docs/methodologies")
+    assert text.count("<td data-name=") == text.count("<td")
+    assert '<td data-name="适用期" class="days">2024-10-01 至 另行通知</td>' in text
