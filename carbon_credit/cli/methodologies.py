@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -49,17 +50,19 @@ def list_(as_json: bool) -> None:
         return
     table = Table(title="Methodologies", caption="* sandbox: below `published`. All of it: --json.")
     names = [f"{row['id']}/{row['version']}" for row in rows]
-    for name, width in (("no.", 3), ("methodology", max(map(len, names))), ("state", 9), ("grade", 11)):
+    longest = max(map(len, names))
+    for name, width in (("no.", 3), ("methodology", longest), ("state", 9), ("grade", 11)):
         table.add_column(name, no_wrap=True, width=width)
-    # What does not fit is cut: a row stays one line.
-    room = max((stdout.width - max(map(len, names)) - 42) // 2, 4)
+    # A row stays one line: what does not fit beside the columns that identify it is cut. In a narrow
+    # window the line goes on over its edge; a file or a pipe has room.
+    wide = max(stdout.width if stdout.is_terminal else 200, longest + 58)
     for name in ("title", "used by"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=room)
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=(wide - longest - 42) // 2)
     for name, row in zip(names, rows, strict=True):
         uses = ", ".join(sorted({f"{use['programme']}: {use['use']}" for use in row["uses"]}))
         grade = "no values" if row["null"] else f"{row['grade']}{' *' if row['sandbox'] else ''}"
         table.add_row(row["number"] or "", name, row["state"], grade, row["title_zh"], uses)
-    stdout.print(table)
+    Console(width=wide).print(table)
 
 
 def _described(library: Library, key: tuple[str, str]) -> dict[str, Any]:
