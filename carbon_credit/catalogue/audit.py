@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from carbon_credit.catalogue.four_eyes import agreed
 from carbon_credit.catalogue.models import MethodologyText
 from carbon_credit.catalogue.queries import files_of, versions
 from carbon_credit.catalogue.recording import APPROVAL, DRAFT, FOR_REHEARSAL, SEALED, SEED_PARTY
@@ -14,8 +15,6 @@ from carbon_credit.kernel.digest import canonical_json, sha256_hex
 from carbon_credit.methodology.loader import CASES
 
 __all__ = ["SEALED", "texts_changed", "unapproved"]
-
-_NEEDED = 2
 
 
 def texts_changed(session: Session) -> Iterator[str]:
@@ -29,19 +28,20 @@ def texts_changed(session: Session) -> Iterator[str]:
 
 
 def unapproved(session: Session) -> Iterator[str]:
-    """The versions that are published without two parties' approval of exactly these bytes."""
-    names = ("digest", "bundle_sha256", "rehearsal", "party_id")
+    """The versions that are published without the approval of two parties of one programme for exactly these
+    bytes."""
+    names = ("digest", "bundle_sha256", "rehearsal", "programme", "party_id")
     statement = select(*(APPROVAL.c[name] for name in names)).where(APPROVAL.c.act == "publish")
-    told: dict[tuple[str, str | None], set[tuple[bool, UUID]]] = defaultdict(set)
+    told: dict[tuple[str, str | None], set[tuple[bool, str, UUID]]] = defaultdict(set)
     for row in session.execute(statement):
-        told[row.digest, row.bundle_sha256].add((row.rehearsal, row.party_id))
+        told[row.digest, row.bundle_sha256].add((row.rehearsal, row.programme, row.party_id))
     for one in versions(session):
         if one.state == DRAFT:
             continue
-        parties = {
-            party
-            for rehearsal, party in told[one.digest, one.bundle_sha256]
+        acts = {
+            (programme, party)
+            for rehearsal, programme, party in told[one.digest, one.bundle_sha256]
             if one.published_for == FOR_REHEARSAL or not rehearsal
         }
-        if len(parties) < _NEEDED and SEED_PARTY not in parties:
+        if not agreed(acts) and not any(party == SEED_PARTY for _, party in acts):
             yield f"{one.methodology_id}/{one.version}"

@@ -93,6 +93,22 @@ class LockedDiffers(DataError):
     zh = "{file}：{key} 已以摘要 {locked} 发布，目录中为 {found}。请恢复文件。"
 
 
+class FileUnread(DataError):
+    """A file that looks like data and is read by nothing."""
+
+    code = "data-file-unread"
+    en = (
+        "{file}: nothing reads this file. A version is <id>/v<number>/ with methodology.yaml, cases.yaml "
+        "and, where it has one, overlay.yaml; beside it there are factors/<name>.yaml, "
+        "programmes/<code>.yaml, activities.yaml and personas.yaml. Rename it or take it away."
+    )
+    zh = (
+        "{file}：没有任何程序读取此文件。每个版本是 <id>/v<序号>/ 文件夹，含 methodology.yaml、cases.yaml，"
+        "以及可选的 overlay.yaml；另有 factors/<名称>.yaml、programmes/<代码>.yaml、activities.yaml 和 "
+        "personas.yaml。请改名或移除。"
+    )
+
+
 class OfficialInFolder(DataError):
     """A file claims the grade official and names no file by which it was confirmed."""
 
@@ -149,8 +165,11 @@ class SecondOperatorNeeded(Conflict):
     """Four eyes: the same party has done its part already."""
 
     code = "second-operator-needed"
-    en = "You have done this for {name} already, on {day}. It takes two: another operator must do the same."
-    zh = "您已于 {day} 对 {name} 执行过此操作。需要两名运营人员：请由另一名运营人员操作。"
+    en = (
+        "You have done this for {name} already, on {day}. It takes two: another "
+        "operator of your programme must do the same."
+    )
+    zh = "您已于 {day} 对 {name} 执行过此操作。需要两名运营人员：请由同一项目的另一名运营人员操作。"
 
 
 class NotPublishable(Invalid):

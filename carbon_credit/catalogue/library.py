@@ -20,6 +20,7 @@ from carbon_credit.catalogue.parts import parts_of
 from carbon_credit.catalogue.personas import FILE as PERSONAS
 from carbon_credit.catalogue.personas import load_personas
 from carbon_credit.catalogue.profile import ProgrammeProfile, load_profile
+from carbon_credit.catalogue.unread import unread_files
 from carbon_credit.methodology.cases import run_cases
 from carbon_credit.methodology.definition import DatedValue, Grade, InputSpec, OverlayValue
 from carbon_credit.methodology.document import Document, read_document
@@ -88,8 +89,8 @@ def _read_library(root: Path, published: Mapping[Key, Package]) -> Library:
 
 def library_problems(root: Path) -> list[DataError]:
     """Everything that is wrong under `root`, one fault a file: reading, dimensions, cases, borrowed
-    values, factor sets that nobody names, personas, programmes, what published.lock says. Empty when the
-    library is sound."""
+    values, factor sets and files that nobody names, personas, programmes, what published.lock says.
+    Empty when the library is sound."""
     problems: list[DataError] = []
     packages: dict[tuple[str, str], Package] = {}
     try:
@@ -101,6 +102,7 @@ def library_problems(root: Path) -> list[DataError]:
             load_personas(root, activities)
     except DataError as error:
         problems.append(error)
+    problems += unread_files(root)
     factors = factor_files(root)
     for folder in package_folders(root):
         try:

@@ -7,21 +7,18 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue import queries
+from carbon_credit.catalogue.four_eyes import NEEDED
 from carbon_credit.catalogue.parts import lasting_name, parts_of
 from carbon_credit.catalogue.queries import ConfirmationRecord
 from carbon_credit.methodology.definition import Grade
 from carbon_credit.methodology.loader import Package
 
-_NEEDED = 2
-
 
 def pairs(
     confirmations: Iterable[ConfirmationRecord], *, rehearsal: bool
 ) -> list[tuple[ConfirmationRecord, ConfirmationRecord]]:
-    """What two different parties have found alike: the same part of the same version, the same value in the
-    same file under the same number and clause; in the order in which they became two.
-
-    Operators of rehearsals and of real programmes never make a pair with each other.
+    """What two parties of one programme have found alike: the same part of the same version, the same value
+    in the same file under the same number and clause; in the order in which they became two.
     """
     first: dict[tuple[object, ...], ConfirmationRecord] = {}
     parties: dict[tuple[object, ...], set[UUID]] = defaultdict(set)
@@ -29,11 +26,11 @@ def pairs(
     for one in confirmations:
         if one.rehearsal != rehearsal:
             continue
-        key = (one.digest, one.part, one.stated, one.file_sha256, one.number, one.clause)
+        key = (one.programme, one.digest, one.part, one.stated, one.file_sha256, one.number, one.clause)
         first.setdefault(key, one)
         before = len(parties[key])
         parties[key].add(one.party_id)
-        if before == _NEEDED - 1 and len(parties[key]) == _NEEDED:
+        if before == NEEDED - 1 and len(parties[key]) == NEEDED:
             found.append((first[key], one))
     return found
 

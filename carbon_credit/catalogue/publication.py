@@ -1,4 +1,5 @@
-"""A version's way: draft, published, retired. Each step after the first is two parties' act.
+"""A version's way: draft, published, retired. Each step after the first is the act of two parties of one
+programme (`four_eyes`).
 
 The database holds the same: it refuses the step without two approvals of exactly these bytes.
 """
@@ -7,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -20,6 +22,7 @@ from carbon_credit.catalogue.errors import (
     VersionNotInState,
     VersionTaken,
 )
+from carbon_credit.catalogue.four_eyes import agreed
 from carbon_credit.catalogue.library import check_package
 from carbon_credit.catalogue.official import unconfirmed
 from carbon_credit.catalogue.publishable import require_publishable
@@ -42,8 +45,6 @@ from carbon_credit.catalogue.recording import (
 )
 from carbon_credit.methodology.engine import compile_package
 from carbon_credit.methodology.loader import OVERLAY, Package, package_from_files
-
-_NEEDED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,10 @@ def approve_publication(
 ) -> Step:
     """`actor` is for publishing the bytes under `digest`; with the second party's approval they are.
 
-    What two operators of real programmes approve is published for all; where an operator of a rehearsal
-    is one of the two, for rehearsals, until two of real programmes have approved. `on`: today, for dates
-    of best-before. Raises MethodologyNotFound, VersionNotInState, DraftChanged, SecondOperatorNeeded,
-    NotPublishable, OfficialUnconfirmed, CaseFailed and the DataErrors of dimensions.
+    What two operators of a real programme approve is published for all; what two of a rehearsal approve,
+    for rehearsals, until two of a real programme have. `on`: today, for dates of best-before.
+    Raises MethodologyNotFound, VersionNotInState, DraftChanged, SecondOperatorNeeded, NotPublishable,
+    OfficialUnconfirmed, CaseFailed and the DataErrors of dimensions.
     """
     hold_catalogue(session)
     record = queries.version(session, methodology_id=methodology_id, version=version)
@@ -124,11 +125,11 @@ def approve_publication(
     }
     require_publishable(package_from_files(files), published=published, on=on)
     _approve(session, record, act="publish", actor=actor, now=now)
-    found = _approvals(session, record, "publish")
-    real = {party for party, rehearsal in found if not rehearsal}
-    everybody = {party for party, _ in found}
-    published_for = FOR_ALL if len(real) >= _NEEDED else FOR_REHEARSAL
-    if len(everybody) < _NEEDED or published_for == record.published_for:
+    for_all = agreed(_approvals(session, record, "publish", real=True))
+    published_for = FOR_ALL if for_all else FOR_REHEARSAL
+    if published_for == record.published_for:
+        return Step(record, done=False)
+    if not for_all and not agreed(_approvals(session, record, "publish")):
         return Step(record, done=False)
     unproven = unconfirmed(session, package, rehearsal=published_for == FOR_REHEARSAL)
     if unproven:
@@ -155,12 +156,7 @@ def approve_retirement(
     if record.state != PUBLISHED:
         raise VersionNotInState(name=f"{methodology_id}/{version}", state=_told(record), needed=PUBLISHED)
     _approve(session, record, act="retire", actor=actor, now=now, reason=reason)
-    counted = {
-        party
-        for party, rehearsal in _approvals(session, record, "retire")
-        if not rehearsal or record.published_for == FOR_REHEARSAL
-    }
-    if len(counted) < _NEEDED:
+    if not agreed(_approvals(session, record, "retire", real=record.published_for == FOR_ALL)):
         return Step(record, done=False)
     _move(session, record, state=RETIRED)
     return Step(
@@ -191,15 +187,19 @@ def _approve(
     approve_rows(session, [row], act=act, actor=actor, now=now, reason=reason)
 
 
-def _approvals(session: Session, record: VersionRecord, act: str) -> set[tuple[Any, bool]]:
-    statement = select(APPROVAL.c.party_id, APPROVAL.c.rehearsal).where(
+def _approvals(
+    session: Session, record: VersionRecord, act: str, *, real: bool = False
+) -> set[tuple[str, UUID]]:
+    """(programme, party) of who is for the act; with `real` without those of rehearsals."""
+    statement = select(APPROVAL.c.programme, APPROVAL.c.party_id).where(
         APPROVAL.c.methodology_id == record.methodology_id,
         APPROVAL.c.version == record.version,
         APPROVAL.c.digest == record.digest,
         APPROVAL.c.bundle_sha256 == record.bundle_sha256,
         APPROVAL.c.act == act,
+        *([~APPROVAL.c.rehearsal] if real else []),
     )
-    return {(row.party_id, row.rehearsal) for row in session.execute(statement)}
+    return {(row.programme, row.party_id) for row in session.execute(statement)}
 
 
 def _move(session: Session, record: VersionRecord, **values: Any) -> None:

@@ -81,6 +81,7 @@ class ConfirmationRecord:
     clause: str | None
     address: str | None
     file_sha256: str
+    programme: str
     party_id: UUID
     actor: str
     rehearsal: bool

@@ -1,4 +1,4 @@
-"""`methodology upload|publish|confirm|retire|lock`: the office of methodologies at the command line."""
+"""`methodology upload|publish|parts|confirm|retire|lock`: the office of methodologies at the command line."""
 
 import os
 from datetime import datetime
@@ -9,6 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue import confirmation, publication, queries
+from carbon_credit.catalogue.parts import Part, parts_of
 from carbon_credit.catalogue.publishable import lengthen_lock
 from carbon_credit.catalogue.queries import VersionRecord
 from carbon_credit.catalogue.recording import Actor
@@ -21,6 +22,7 @@ from carbon_credit.cli.context import (
     open_installation,
     programme_option,
     stderr,
+    stdout,
 )
 from carbon_credit.kernel import clock
 from carbon_credit.kernel.clock import business_day
@@ -146,6 +148,30 @@ def confirm(
 
 
 @click.command()
+@click.argument("name", metavar="ID/VERSION")
+@json_option
+def parts(name: str, as_json: bool) -> None:
+    """The parts of ID/VERSION that can be confirmed: what each says, and its grade now.
+
+    The second column is what `methodology confirm` is told as STATED.
+    """
+    methodology_id, version = named(name)
+
+    def look(session: Session, _now: datetime) -> list[Part]:
+        digest = queries.version(session, methodology_id=methodology_id, version=version).digest
+        return list(parts_of(queries.compiled_by_digest(session, digest=digest).package).values())
+
+    found = open_installation().look(look)
+    if as_json:
+        emit({"parts": [{"part": one.name, "stated": one.stated, "grade": one.grade} for one in found]})
+        return
+    for one in found:
+        stdout.print(
+            one.name, one.stated or "null", one.grade or "no value", sep="\t", markup=False, soft_wrap=True
+        )
+
+
+@click.command()
 @click.argument("names", nargs=-1, metavar="[ID or ID/VERSION]...")
 @json_option
 def lock(names: tuple[str, ...], as_json: bool) -> None:
@@ -164,7 +190,7 @@ def lock(names: tuple[str, ...], as_json: bool) -> None:
     stderr.print(f"Added: {', '.join('/'.join(key) for key in added) or 'nothing'}", highlight=False)
 
 
-COMMANDS = (upload, publish, retire, confirm, lock)
+COMMANDS = (upload, publish, retire, parts, confirm, lock)
 
 
 def _office(programme: str, credential: str | None) -> tuple[Installation, Actor]:

@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from unicodedata import normalize
 
-from sqlalchemy import Table
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.identity import client_secrets, links
@@ -20,7 +21,7 @@ from carbon_credit.identity.errors import (
 )
 from carbon_credit.identity.links import Link
 from carbon_credit.identity.models import Citizen, CitizenLink, Credential, Party
-from carbon_credit.identity.queries import PartyRecord, lock_citizens, party, party_named, resolve_links
+from carbon_credit.identity.queries import PartyRecord, lock_citizens, party, resolve_links
 from carbon_credit.identity.scopes import PARTNER, SCOPES_BY_ROLE
 from carbon_credit.kernel.bulk import append_rows, insert_new
 from carbon_credit.kernel.db import keys_of
@@ -49,17 +50,24 @@ class Client:
 
 
 def create_party(session: Session, *, programme: str, role: str, name: str, now: datetime) -> PartyRecord:
-    """A new party. Raises PartyNameTaken where the programme has one of that role and name."""
+    """A new party. Raises PartyNameTaken where the programme has one of that role and name, or of a name that
+    reads the same: "ANNA", "anna" and full-width "ＡＮＮＡ" are one."""
     if role not in SCOPES_BY_ROLE or role == "citizen":
         raise ValueError(f"{role} is not a role of a party")
-    row = (new_id(), programme, role, name.strip(), "active", now)
+    row = (new_id(), programme, role, " ".join(name.split()), "active", now)
     columns = ("id", "programme", "role", "name", "status", "created_at")
-    if party_named(session, programme=programme, role=role, name=row[3]) is not None:
+    names = session.scalars(select(Party.name).where(Party.programme == programme, Party.role == role))
+    if _read(row[3]) in map(_read, names):
         raise PartyNameTaken(role=role)
     table: Table = Party.__table__  # type: ignore[assignment]
     if not insert_new(session, table, columns, [row], "id"):
         raise PartyNameTaken(role=role)
     return party(session, party_id=row[0])
+
+
+def _read(name: str) -> str:
+    """A name as people read it, whatever its width and case."""
+    return normalize("NFKC", name).casefold()
 
 
 def set_party_status(session: Session, *, party_id: uuid.UUID, active: bool) -> None:

@@ -56,8 +56,8 @@ def _below(name: str, grade: Grade | None, review_by: date | None, on: date) -> 
 
 @dataclass(frozen=True, slots=True)
 class BestBefore:
-    """A date by which something of a version has to be looked at again (`review`), or on which a value
-    ceases to hold and nothing follows it (`validity`; the day is the first without it)."""
+    """A date by which something of a version has to be looked at again (`review`), or on which a value or the
+    version itself ceases to hold and nothing follows it (`validity`; the day is the first without it)."""
 
     name: str
     day: date
@@ -79,7 +79,8 @@ def best_before(package: Package, *, on: date) -> tuple[BestBefore, ...]:
         return ()
     baseline = methodology.design.baseline if methodology.design is not None else None
     dates: list[tuple[str, date | None, Literal["review", "validity"]]] = [
-        ("baseline", baseline.next_update if baseline is not None else None, "review")
+        ("version", methodology.effective_to, "validity"),
+        ("baseline", baseline.next_update if baseline is not None else None, "review"),
     ]
     for parameter in methodology.parameters:
         last = max(parameter.values, key=lambda value: value.effective_to or date.max)

@@ -133,9 +133,11 @@ def _approved(act: str) -> str:
         "AND a.version = NEW.version AND a.digest = NEW.digest "
         f"AND a.bundle_sha256 = NEW.bundle_sha256 AND a.act = '{act}'"
     )
+    # Two of one programme: in two programmes one person may have an account each.
     return (
-        f"((SELECT count(DISTINCT a.party_id) {of_these_bytes} "
-        "AND (NEW.published_for = 'rehearsal' OR NOT a.rehearsal)) >= 2 "
+        f"(EXISTS (SELECT a.programme {of_these_bytes} "
+        "AND (NEW.published_for = 'rehearsal' OR NOT a.rehearsal) "
+        "GROUP BY a.programme HAVING count(DISTINCT a.party_id) >= 2) "
         f"OR EXISTS (SELECT 1 {of_these_bytes} AND a.party_id = {seed}))"
     )
 

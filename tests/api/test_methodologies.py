@@ -19,14 +19,17 @@ DOCUMENT = base64.b64encode(b"%PDF-1.7 the official document").decode()
 @pytest.fixture
 def office(town: Town) -> Town:
     """The town with two operators of the real programme, Anna and Boris."""
-    with unit_of_work(town.database) as session:
-        for name in ("Anna", "Boris"):
-            party = create_party(session, programme="gd-sz", role="operator", name=name, now=town.now)
-            issued = issue_credential(session, party_id=party.id, now=town.now)
-            town.parties[name], town.clients[name] = party.id, (issued.client_id, issued.secret)
     for name in ("Anna", "Boris"):
-        town.token(name, role="operator", subject=town.parties[name], programme="gd-sz")
+        add_operator(town, name, "gd-sz")
     return town
+
+
+def add_operator(town: Town, name: str, programme: str) -> None:
+    with unit_of_work(town.database) as session:
+        party = create_party(session, programme=programme, role="operator", name=name, now=town.now)
+        issued = issue_credential(session, party_id=party.id, now=town.now)
+    town.parties[name], town.clients[name] = party.id, (issued.client_id, issued.secret)
+    town.token(name, role="operator", subject=party.id, programme=programme)
 
 
 def upload(town: Town, who: str = "Anna", **more: Any) -> TestResponse:
@@ -100,9 +103,11 @@ def test_what_was_read_is_what_is_approved(office: Town) -> None:
 
 
 def test_a_rehearsal_s_operators_publish_for_rehearsals(office: Town) -> None:
-    upload(office, "operator")
-    approve(office, "operator")
-    step = approve(office, "away operator")
+    add_operator(office, "Second", AWAY)
+    upload(office, "away operator")
+    for who in ("away operator", "operator"):  # of two programmes: they do not count together
+        assert not approve(office, who).json["done"]
+    step = approve(office, "Second")
     assert (step.json["done"], step.json["version"]["published_for"]) == (True, "rehearsal")
     assert AWAY.startswith("x-")
 

@@ -105,7 +105,9 @@ def operator(name: str, programme: str = "gd-sz") -> Actor:
 
 
 ANNA, BORIS = operator("Anna"), operator("Boris")
-XAVER, YING = operator("Xaver", "x-gd-sz"), operator("Ying", "x-gd-gz")
+XAVER, YING = operator("Xaver", "x-gd-sz"), operator("Ying", "x-gd-sz")
+# The same name in another programme: for all that is known the same person.
+NAMESAKE = operator("Anna of Guangzhou", "gd-gz")
 
 
 @dataclass

@@ -56,6 +56,25 @@ def test_what_is_wrong_is_found(root: Path, file: str, old: str, new: str, codes
             load_library(root)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "walking-sandbox/v2/methodology.yml",
+        "walking-sandbox/2/methodology.yaml",
+        "walking-sandbox/v2/cases.yaml",
+        "walking-sandbox/v1/overlays.yaml",
+        "programmes/old/gd-sz.yaml",
+        "persona.yaml",
+    ],
+)
+def test_a_file_that_nothing_reads_is_found(root: Path, name: str) -> None:
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("id: x\n")
+    (found,) = library_problems(root)
+    assert (found.code, found.details["file"]) == ("data-file-unread", name)
+    assert "Rename it" in found.message("en")
+
+
 def test_a_package_without_cases_is_found(root: Path) -> None:
     (root / "walking-sandbox/v1/cases.yaml").unlink()
     assert "data-file-missing" in {problem.code for problem in library_problems(root)}

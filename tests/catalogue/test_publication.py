@@ -24,7 +24,7 @@ from carbon_credit.catalogue.errors import (
 from carbon_credit.kernel.errors import CarbonError
 from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.methodology.errors import DataError, DimensionWrong
-from tests.catalogue.conftest import ANNA, BORIS, ID, XAVER, YING, Office, operator, package
+from tests.catalogue.conftest import ANNA, BORIS, ID, NAMESAKE, XAVER, YING, Office, operator, package
 
 
 def test_two_operators_publish_what_one_uploads(office: Office) -> None:
@@ -98,11 +98,19 @@ def test_operators_of_rehearsals_publish_for_rehearsals(office: Office) -> None:
         office.approve(XAVER)
 
 
-def test_one_of_each_kind_publishes_for_rehearsals_alone(office: Office) -> None:
+def test_the_two_are_of_one_programme(office: Office) -> None:
     office.upload(package())
-    office.approve(ANNA)
-    assert office.approve(XAVER).version.published_for == "rehearsal"
+    for who in (ANNA, NAMESAKE, XAVER):
+        step = office.approve(who)
+        assert (step.done, step.version.published_for) == (False, None)
+    where = f"WHERE methodology_id = '{ID}'"
+    for wanted in ("all", "rehearsal"):
+        publish = f"state = 'published', published_for = '{wanted}', published_at = recorded_at"
+        tamper(office, f"UPDATE methodology_version SET {publish} {where}", "approval of two parties")
     assert office.approve(BORIS).version.published_for == "all"
+    for who in (ANNA, NAMESAKE):
+        assert not office.retire(who).done
+    tamper(office, f"UPDATE methodology_version SET state = 'retired' {where}", "approval of two parties")
 
 
 def test_retiring_takes_two(office: Office) -> None:
@@ -230,7 +238,8 @@ def test_the_database_wants_four_eyes(office: Office) -> None:
     tamper(office, f"{publish}, published_for = 'rehearsal' {where}", "approval of two parties")
     tamper(office, f"{publish}, published_for = 'nobody' {where}", "a methodology version")
     tamper(office, f"UPDATE methodology_version SET state = 'published' {where}", "a methodology version")
-    office.approve(XAVER)
+    for who in (XAVER, YING):
+        office.approve(who)
     assert office.version().published_for == "rehearsal"
     tamper(office, f"{publish}, published_for = 'all' {where}", "approval of two parties")
     tamper(office, f"UPDATE methodology_version SET state = 'retired' {where}", "approval of two parties")

@@ -41,6 +41,10 @@ def test_a_package_is_published_and_a_value_confirmed(
     run("methodology", "publish", *office, "--as", anna, f"{ID}/v1").refused("second-operator-needed")
     told = run("methodology", "publish", "--programme", "gd-sz", "--as", boris, f"{ID}/v1")
     assert "is published." in told.err
+    shown = run("methodology", "parts", f"{ID}/v1")
+    assert ["parameters.RF[0]", "46.8", "published"] in [line.split() for line in shown.out.splitlines()]
+    listed = run("methodology", "parts", f"{ID}/v1", "--json").json["parts"]
+    assert {"part": "parameters.RF[0]", "stated": "46.8", "grade": "published"} in listed
     document = tmp_path / "official.pdf"
     document.write_bytes(b"%PDF-1.7")
     finding = (f"{ID}/v1", "parameters.RF[0]", "46.8", "--file", str(document), "--document", "Official",

@@ -25,8 +25,9 @@ from carbon_credit.identity.queries import PartyRecord, parties, party, party_na
 
 
 def test_a_name_is_taken_once_for_each_role(session: Session, partner: PartyRecord, now: datetime) -> None:
-    with pytest.raises(PartyNameTaken):
-        create_party(session, programme="gd-gz", role="partner", name=" Metro app ", now=now)
+    for name in (" Metro app ", "metro  APP", "Ｍｅｔｒｏ app"):
+        with pytest.raises(PartyNameTaken):
+            create_party(session, programme="gd-gz", role="partner", name=name, now=now)
     create_party(session, programme="gd-gz", role="merchant", name="Metro app", now=now)
     assert party_named(session, programme="gd-gz", role="partner", name="Metro app") == partner
 

@@ -55,6 +55,14 @@ def test_a_value_that_another_follows_is_history(build: Build) -> None:
     assert best_before(package, on=date(2022, 1, 1)) == ()
 
 
+def test_the_end_of_the_version_is_named_before_it_comes(build: Build) -> None:
+    ends = date(2030, 1, 1)
+    assert best_before(build(), on=ends - timedelta(days=31)) == ()
+    for day in (ends - timedelta(days=30), ends - timedelta(days=1)):
+        (one,) = best_before(build(), on=day)
+        assert (one, one.past(day)) == (BestBefore("version", ends, "validity"), False)
+
+
 def test_nothing_is_due_of_a_version_that_is_over(build: Build) -> None:
     package = build(("review_by: null", "review_by: 2027-06-30"))
     assert best_before(package, on=date(2029, 12, 31))
