@@ -63,20 +63,27 @@ def race(section: str, contenders: Sequence[Contender], floor: Contender, plan: 
     for one in everyone:
         one.prepare()()  # caches, connections and compiled statements are made once
     rounds = [[_value(one, plan.seconds) for one in everyone] for _ in range(plan.rounds)]
+    return compared(section, [(one.name, one.unit) for one in everyone], rounds)
+
+
+def compared(
+    section: str, named: Sequence[tuple[str, str]], rounds: Sequence[Sequence[float]]
+) -> list[Figure]:
+    """A figure for each (name, unit); `rounds` hold a value for each. The last is the floor of the others."""
     figures = []
-    for place, one in enumerate(everyone):
+    for place, (name, unit) in enumerate(named):
         values = [values[place] for values in rounds]
         ratio = median(values[place] / values[-1] for values in rounds)
-        is_floor = one is floor
+        is_floor = place == len(named) - 1
         figures.append(
             Figure(
                 section=section,
-                name=one.name,
-                unit=one.unit,
+                name=name,
+                unit=unit,
                 median=median(values),
                 low=min(values),
                 high=max(values),
-                beside=None if is_floor else floor.name,
+                beside=None if is_floor else named[-1][0],
                 ratio=None if is_floor else ratio,
             )
         )

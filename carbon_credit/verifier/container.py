@@ -120,6 +120,8 @@ class Container:
         while True:
             self._stream.seek(position)
             head = self._stream.read(_LOCAL.size)
+            if position == 0 and head[:2] != b"PK":
+                raise differs(WHOLE, "kind of file", expected="a zip", found="something else")
             if head[:4] != b"PK\x03\x04" or len(head) < _LOCAL.size:
                 break
             crc, size, length = _LOCAL.unpack(head)[6], _LOCAL.unpack(head)[8], _LOCAL.unpack(head)[9]

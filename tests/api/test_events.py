@@ -165,6 +165,12 @@ def test_a_dry_run_says_what_would_happen_and_does_nothing(any_town: Town) -> No
         answer = any_town.post("partner", f"{address}?dry_run=true", body)
         outcome = answer.json["outcomes"][0] if "outcomes" in answer.json else answer.json
         assert (outcome["status"], outcome["co2e_mg"]) == ("credited", 388_440)
+        assert outcome["reduction_id"] is None  # there is none to ask for
+    twice = any_town.post("partner", "/v1/events/batch?dry_run=true", [ride(any_town)] * 2).json["outcomes"]
+    assert [(one["status"], one["reduction_id"]) for one in twice] == [
+        ("credited", None),
+        ("duplicate", None),
+    ]
     assert grams(any_town) == 0
     assert any_town.get("partner", "/v1/events/M-1").status_code == 404
     assert any_town.post("partner", "/v1/events", ride(any_town)).json["status"] == "credited"

@@ -123,6 +123,7 @@ def test_revocation_and_suspension_end_tokens_within_seconds(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert town.get("partner", "/v1/programmes").status_code == 200
+    assert town.get("partner", "/v1/programmes?cursor=abc").json["code"] == "cursor-invalid"
     assert town.get("citizen", "/v1/me/account").status_code == 200
     with unit_of_work(town.database) as session:
         revoke_credential(session, client_id=town.clients["partner"][0], now=town.now)

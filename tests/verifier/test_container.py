@@ -96,6 +96,12 @@ def test_compressed_commented_and_extended_zips_are_refused() -> None:
             Container(shape)
 
 
+@pytest.mark.parametrize("data", [b"", b"hello", b"%PDF-1.7 a report"])
+def test_what_is_no_zip_is_called_that(data: bytes) -> None:
+    with pytest.raises(Differs, match="a zip"):
+        Container(io.BytesIO(data))
+
+
 def test_too_many_members_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 200"):
         _zip([(f"f{i}", b"") for i in range(201)])

@@ -12,7 +12,7 @@ from carbon_credit.catalogue.errors import ProgrammeNotFound
 from carbon_credit.catalogue.queries import programme_rules
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.identity.scopes import OPERATOR, PARTNER, VERIFIER
-from carbon_credit.kernel.paging import Page
+from carbon_credit.kernel.paging import CursorInvalid, Page
 from carbon_credit.ledger.accounts import CO2E, POINTS
 from carbon_credit.ledger.queries import totals
 
@@ -82,6 +82,8 @@ class TrialBalance(Answer):
 @reads(allowed=_READ, query=PageQuery, answer=page_of(Programme), raises=(ProgrammeNotFound,))
 def list_programmes(call: Call) -> Page[dict[str, Any]]:
     """List the programmes of this credential: its own."""
+    if call.query.get("cursor") is not None:
+        raise CursorInvalid  # one programme fills one page: no cursor was ever given out
     rules = programme_rules(call.session, programme=call.caller.programme)
     return Page(items=[_shown(rules)], next_cursor=None)
 

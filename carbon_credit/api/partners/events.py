@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from carbon_credit.api import body
 from carbon_credit.api.auth import access
 from carbon_credit.api.errors import BodyMalformed, language
@@ -157,7 +159,24 @@ def _credit(call: Call, payloads: Sequence[object]) -> list[Outcome]:
             now=call.now,
         )
 
-    return dry_run(call.session, deed) if call.query["dry_run"] else deed()
+    return _unnamed(dry_run(call.session, deed)) if call.query["dry_run"] else deed()
+
+
+def _unnamed(outcomes: list[Outcome]) -> list[Outcome]:
+    """Outcomes of a dry run without the ids of reductions that were never made."""
+    made = {one.reduction_id for one in outcomes if one.status == "credited"}
+    made |= {part.reduction_id for one in outcomes if one.status == "credited" for part in one.parts}
+    return [
+        structs.replace(
+            one,
+            reduction_id=None if one.reduction_id in made else one.reduction_id,
+            parts=tuple(
+                structs.replace(part, reduction_id=None) if part.reduction_id in made else part
+                for part in one.parts
+            ),
+        )
+        for one in outcomes
+    ]
 
 
 def _payloads(call: Call) -> tuple[list[object], dict[int, Outcome]]:
