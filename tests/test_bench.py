@@ -11,10 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = ("metro or bus ride", "household electricity", "metro trip, mean method")
 ENGINE = {f"{what}, {task}" for task in TASKS for what in ("evaluate", "explain", "Decimal by hand")} | {
-    "load the library",
-    "load the library, dimensions checked",
-    "parse the same YAML files, no more",
-    "Python memory to load the library",
+    "load the library, first in its process",
+    "the same and check dimensions",
+    "only parse its YAML",
     "most memory of the process",
 }
 PEER = {
