@@ -15,7 +15,7 @@ from carbon_credit.methodology.errors import (
     ValueWrong,
     ZeroDivisor,
 )
-from carbon_credit.methodology.expression import Node, Test
+from carbon_credit.methodology.expression import Node, Operation, Test
 from carbon_credit.methodology.formula import MAX_CASES, Formula
 from carbon_credit.methodology.inputs import is_word, unknown_facts, words_of
 
@@ -91,7 +91,7 @@ class _Known:
             node = expression.parse(step.expression)
         except expression.Refused as error:
             raise document.refuse(ExpressionRefused, *path, what=error.args[0]) from None
-        self._note(document, path, expression.names(node), expression.words(node))
+        self._note(document, path, node)
         return node
 
     def test(self, document: Document, predicate: Predicate, index: int) -> Test:
@@ -100,17 +100,11 @@ class _Known:
             test = expression.parse_test(predicate.test)
         except expression.Refused as error:
             raise document.refuse(ExpressionRefused, *path, what=error.args[0]) from None
-        node = expression.as_choice(test)
-        self._note(document, path, expression.names(node), expression.words(node))
+        self._note(document, path, expression.as_choice(test))
         return test
 
-    def _note(
-        self,
-        document: Document,
-        path: tuple[str | int, ...],
-        names: frozenset[str],
-        words: frozenset[tuple[str, str]],
-    ) -> None:
+    def _note(self, document: Document, path: tuple[str | int, ...], node: Node) -> None:
+        names, words = expression.names(node), expression.words(node)
         for name in sorted(names - self._values):
             known = ", ".join(sorted(self._values))
             raise document.refuse(NameUndefined, *path, key=name, known=known)
@@ -119,7 +113,20 @@ class _Known:
                 every = [f"{one} == {w}" for one, ws in self._words.items() for w in ws]
                 known = ", ".join(every) or "no input of words"
                 raise document.refuse(NameUndefined, *path, key=f'{name} == "{word}"', known=known)
+        if _divides_by_zero(node):
+            raise document.refuse(ZeroDivisor, *path)
         self.read |= names | {name for name, _ in words}
+
+
+def _divides_by_zero(node: Node) -> bool:
+    """Whether a divisor made of literals alone is zero. With values in it, only the compiler can tell, and a
+    draft may have none yet."""
+    if any(map(_divides_by_zero, expression.parts(node))):
+        return True
+    if not (isinstance(node, Operation) and node.sign == "/"):
+        return False
+    literal = not (expression.names(node.right) or expression.words(node.right))
+    return literal and arithmetic.value_of(node.right, {}) == 0
 
 
 def _ordered(
@@ -162,9 +169,9 @@ def _check_every_case(document: Document, formula: Formula) -> None:
             except expression.Refused as error:
                 what, *predicate = error.args
                 path = (
-                    ("eligibility", predicate[0], "test")
-                    if predicate
-                    else ("steps", steps.index(formula.methodology.result), "expression")
+                    ("steps", steps.index(error.step), "expression")
+                    if error.step in steps
+                    else ("eligibility", predicate[0], "test")
                 )
                 if isinstance(error, compiler.DividesByZero):
                     raise document.refuse(ZeroDivisor, *path) from None

@@ -98,7 +98,11 @@ def write_steps(
     lines: list[str] = []
     last = _constant(Fraction(0))
     for index, (name, node) in enumerate(steps):
-        last = _Coder(terms).term(node)
+        try:
+            last = _Coder(terms).term(node)
+        except Refused as error:
+            error.step = name
+            raise
         if not last.constant and not last.text.isalnum():
             lines.append(f"s{index} = {last.text}")
             last = _Term(f"s{index}", last.factor, last.bits, last.ratio, last.negative)

@@ -28,11 +28,10 @@ _OPERATIONS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast
 
 
 class Refused(ValueError):
-    """`args[0]` says what is not allowed; the loader adds file and line."""
+    """`args[0]` says what is not allowed; the loader adds file and line. `step`: the name of the step,
+    where it is seen only with others."""
 
-
-class DividesByZero(Refused):
-    """A constant divisor is zero."""
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

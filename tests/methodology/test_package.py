@@ -31,6 +31,10 @@ VALUE = (
     "{value: 46.8, grade: published, source: paper, effective_from: 2020-01-01, effective_to: null,\n"
     "         still_valid_on: null, review_by: null}"
 )
+UNKNOWN = (
+    "{value: null, grade: null, source: null, effective_from: null, effective_to: null,\n"
+    "         still_valid_on: null, review_by: null}"
+)
 SECOND_STEP = "steps:\n  - {name: extra, label: {zh: 中, en: Middle}, expression: %s, unit: %s}\n"
 
 
@@ -86,6 +90,22 @@ def step(expression: str, unit: str = "gCO2e") -> tuple[str, str]:
         ([(EXPRESSION, "expression: RF * distance_m / 0")], ZeroDivisor, "steps[0].expression"),
         (
             [(EXPRESSION, "expression: distance_m / RF"), ("value: 46.8", "value: 0")],
+            ZeroDivisor,
+            "steps[0].expression",
+        ),
+        # A draft without values is read as closely as one with them.
+        (
+            [(VALUE, UNKNOWN), (EXPRESSION, "expression: RF * distance_m / (2 - min(2, 3))")],
+            ZeroDivisor,
+            "steps[0].expression",
+        ),
+        # The step that divides is named, not the result that needs it.
+        (
+            [
+                step("distance_m / RF"),
+                (EXPRESSION, "expression: RF * distance_m + extra"),
+                ("value: 46.8", "value: 0"),
+            ],
             ZeroDivisor,
             "steps[0].expression",
         ),
