@@ -1,7 +1,7 @@
 """The whole library of data, checked: what `methodology lint` and `methodology test` run."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -90,9 +90,10 @@ def _read_library(root: Path, published: Mapping[Key, Package]) -> Library:
 def library_problems(root: Path) -> list[DataError]:
     """Everything that is wrong under `root`, one fault a file: reading, dimensions, cases, borrowed
     values, factor sets and files that nobody names, personas, programmes, what published.lock says.
-    Empty when the library is sound."""
+    Who names a version is not blamed for that version's faults. Empty when the library is sound."""
     problems: list[DataError] = []
     packages: dict[tuple[str, str], Package] = {}
+    faulty: set[str] = set()
     try:
         activities = load_activities(root)
     except DataError as error:
@@ -108,14 +109,14 @@ def library_problems(root: Path) -> list[DataError]:
         try:
             for package in packages_in(folder, factors):
                 check_package(package, activities)
-                # From here on the programmes that name it are not blamed for its faults.
                 packages[package.key] = package
                 compile_package(package, check_dimensions=True)
                 problems += failed_cases(package)
         except DataError as error:
             problems.append(error)
+            faulty.add(folder.parent.name)
     for package in packages.values():
-        problems += _borrowed_problems(package, packages)
+        problems += _borrowed_problems(package, packages, faulty)
     for path in sorted((root / "factors").glob("*.yaml")):
         try:
             read_factor_set(path.read_bytes(), path.stem)
@@ -126,12 +127,18 @@ def library_problems(root: Path) -> list[DataError]:
         try:
             profiles.append(load_profile(path, activities=activities, packages=packages))
         except DataError as error:
-            problems.append(error)
+            if not (isinstance(error, NameUndefined) and _methodology_of(error) in faulty):
+                problems.append(error)
     try:
         lock = read_lock(root)
     except DataError as error:
         return [*problems, error]
     return [*problems, *_lock_problems(lock, packages), *_binding_problems(lock, profiles)]
+
+
+def _methodology_of(error: NameUndefined) -> str:
+    """The id, where a version is what is not defined: "sz-metro v1"."""
+    return str(error.details["key"]).partition(" ")[0]
 
 
 def _lock_problems(lock: Lock, packages: Mapping[Key, Package]) -> Iterator[DataError]:
@@ -199,14 +206,16 @@ def failed_cases(package: Package) -> list[DataError]:
     ]
 
 
-def _borrowed_problems(package: Package, packages: Mapping[tuple[str, str], Package]) -> list[DataError]:
+def _borrowed_problems(
+    package: Package, packages: Mapping[tuple[str, str], Package], faulty: Collection[str]
+) -> list[DataError]:
     problems: list[DataError] = []
     document, said = _borrowed(package)
     for path, value, unit in said:
         lender = value.borrowed_from or ""
         lender_id, version, name = lender.split("/")
         held = _values_of(packages.get((lender_id, version)), name)
-        if (value.value, unit) not in held:
+        if (value.value, unit) not in held and lender_id not in faulty:
             expected = ", ".join(f"{amount} {unit}" for amount, unit in held) or "no such value"
             problems.append(document.refuse(BorrowedDiffers, *path, lender=lender, expected=expected))
     return problems

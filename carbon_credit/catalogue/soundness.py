@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from difflib import get_close_matches
 from typing import Protocol
 
 from carbon_credit.catalogue.activities import ActivityType
@@ -225,7 +226,9 @@ def _check_binding(
     path = ("bindings", index)
     package = packages.get((binding.methodology, binding.version_name))
     if package is None:
-        known = ", ".join(f"{name} {version}" for name, version in packages)
+        ids = {name for name, _ in packages}
+        near = get_close_matches(binding.methodology, sorted(ids)) or ids
+        known = ", ".join(f"{name} {version}" for name, version in sorted(packages) if name in near)
         key = f"{binding.methodology} {binding.version_name}"
         raise document.refuse(NameUndefined, *path, "methodology", key=key, known=known)
     if binding.activity_type not in package.methodology.activity_types:

@@ -57,6 +57,29 @@ def test_what_is_wrong_is_found(root: Path, file: str, old: str, new: str, codes
 
 
 @pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        # Bound by a rehearsal; a lender of others' values, and published.
+        ("gz-metro/v1/methodology.yaml", "RF_metro * distance_m", "RF_metro ** distance_m"),
+        ("gz-metro/v1/overlay.yaml", "parameter: RF_metro", "parameter: RF_tram"),
+        ("sz-public-transit/v1/methodology.yaml", "region:", "regoin:"),
+    ],
+)
+def test_who_names_a_faulty_version_is_not_blamed(root: Path, file: str, old: str, new: str) -> None:
+    edit(root / file, old, new)
+    found = [problem for problem in library_problems(root) if problem.code != "locked-differs"]
+    assert [problem.details["file"] for problem in found] == [file]
+
+
+def test_a_binding_that_names_nothing_is_told_the_names_that_are_near(root: Path) -> None:
+    edit(root / "programmes/x-gd-gz.yaml", "methodology: gz-metro,", "methodology: gz-metr,")
+    [problem] = library_problems(root)
+    known = str(problem.details["known"])
+    assert "gz-metro v1+sandbox" in known
+    assert "wh-carpool" not in known
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "walking-sandbox/v2/methodology.yml",
