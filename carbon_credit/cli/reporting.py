@@ -22,6 +22,9 @@ _WORDS = {
     "delta": ("difference, g", "差额，克"),
     "citizens": ("citizens", "人数"),
     "spread": ("Differences of {count} citizens, g", "{count} 人的差额分布，克"),
+    "min": ("min", "最小"),
+    "median": ("median", "中位数"),
+    "max": ("max", "最大"),
     "movers": ("Largest differences", "差额最大者"),
     "citizen": ("citizen (random id)", "用户（随机编号）"),
     "left": ("Left as they are", "保持不变"),
@@ -70,7 +73,8 @@ def show(change: Change, report: Report, language: str) -> None:
     if quantiles is None:
         stdout.print(told("none"))
     else:
-        spread = Table(*quantiles, title=told("spread", count=f"{len(report.citizens):,}"))
+        names = (told(name) if name in _WORDS else name for name in quantiles)
+        spread = Table(*names, title=told("spread", count=f"{len(report.citizens):,}"))
         spread.add_row(*(grams_text(mg) for mg in quantiles.values()))
         stdout.print(spread)
     for table in (_movers(report, language), _left(report, language), _changed(report, language)):

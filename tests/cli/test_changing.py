@@ -121,6 +121,8 @@ def test_people_read_it_in_both_languages(run: Run, world: World) -> None:
     assert "it does not: it is a draft." in english
     assert "该版本尚为草案" in chinese
     assert "draft" not in chinese
+    assert "中位数" in chinese
+    assert "median" not in chinese
     for told in (english, chinese):
         assert "-169.32" in told  # 3 x (332,000 - 388,440) mg
         assert str(world.citizens[0]) in told
