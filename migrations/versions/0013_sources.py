@@ -1,0 +1,18 @@
+"""Positions of pull sources, and events that wait to be credited.
+
+Revision: 0013
+Follows: 0012
+"""
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    return
+
+
+def downgrade() -> None:
+    return
