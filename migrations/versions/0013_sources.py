@@ -1,4 +1,4 @@
-"""Positions of pull sources, and events that wait to be credited.
+"""Positions of pull sources, digests for matching links.
 
 Revision: 0013
 Follows: 0012
