@@ -79,10 +79,19 @@ class City:
         """Prepares a batch of `size` payloads; the deed credits them and looks at the outcomes."""
 
         def prepare() -> Deed:
-            payloads = [next(self._stream) for _ in range(size)]
+            payloads = self.payloads(size)
             return lambda: _check(payloads, self._credit(payloads))
 
         return prepare
+
+    @property
+    def partner(self) -> UUID:
+        """Who reports all of it."""
+        return self._partner
+
+    def payloads(self, size: int) -> list[Payload]:
+        """The next events, as they would be sent."""
+        return [next(self._stream) for _ in range(size)]
 
     def rows(self, size: int) -> list[tuple[Any, ...]]:
         """Rows of `event`, as if they had been reported."""

@@ -13,21 +13,30 @@ from carbon_credit.kernel.settings import HOME, read_settings
 from carbon_credit.sweeps import SWEEPS
 from carbon_credit.tasks import run_sweep
 
+THREADS = 8
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
-@click.option("--workers", default=2, show_default=True, help="Processes; each runs eight threads")
-def serve(host: str, port: int, workers: int) -> None:
+@click.option("--workers", default=2, show_default=True, help="Processes: about one for each core")
+@click.option("--threads", default=THREADS, show_default=True, help="Requests at once in each process")
+def serve(host: str, port: int, workers: int, threads: int) -> None:
     """Serve the API with gunicorn; documentation to browse at /docs."""
     open_installation().database.dispose()
     stderr.print(f"Serving http://{host}:{port}  documentation: http://{host}:{port}/docs  (Ctrl-C stops)")
-    command = [
-        *(sys.executable, "-m", "gunicorn", "carbon_credit.factory:create_app()"),
-        *("--bind", f"{host}:{port}", "--workers", str(workers), "--threads", "8"),
+    _become(
+        gunicorn("carbon_credit.factory:create_app()", host=host, port=port, workers=workers, threads=threads)
+    )
+
+
+def gunicorn(application: str, *, host: str, port: int, workers: int, threads: int) -> list[str]:
+    """The command that serves `application`; `threads` is how many requests a process handles at once."""
+    return [
+        *(sys.executable, "-m", "gunicorn", application),
+        *("--bind", f"{host}:{port}", "--workers", str(workers), "--threads", str(threads)),
         *("--worker-class", "gthread", "--access-logfile", "/dev/null", "--graceful-timeout", "10"),
     ]
-    _become(command)
 
 
 @click.command()
