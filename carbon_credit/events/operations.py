@@ -7,13 +7,13 @@ from enum import Enum
 from typing import cast
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Table, delete, select, update
 from sqlalchemy.orm import Session
 
 from carbon_credit.events.errors import EventNotFound, EventNotWithdrawable
 from carbon_credit.events.models import Event, EventClaim, EventDetail
-from carbon_credit.kernel.bulk import append_rows, insert_new, one_of
+from carbon_credit.kernel.bulk import append_rows, insert_new, one_of, set_in_rows
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.digest import row_mac
 
@@ -22,6 +22,7 @@ _EVENT = cast(Table, Event.__table__)
 _DETAIL = cast(Table, EventDetail.__table__)
 _CLAIM_COLUMNS = tuple(column.name for column in _CLAIM.columns)
 _EVENT_COLUMNS = tuple(column.name for column in _EVENT.columns)
+_REPLACED = ("revision", "content_digest", "outcome", "reason", "retryable", "event_id")
 
 
 class Claim(Struct, frozen=True, gc=False):
@@ -50,10 +51,12 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The standing of a claim, and the claim that was there before, if any."""
+    """The standing of a claim, the claim that was there before, if any, and the one that was `recorded`
+    (as it was given, but for the revision of a correction); None where the row stayed as it was."""
 
     standing: Standing
     before: Claim | None
+    recorded: Claim | None
 
 
 class NewEvent(Struct, frozen=True, gc=False):
@@ -78,10 +81,14 @@ class NewEvent(Struct, frozen=True, gc=False):
     delete_detail_after: date
 
 
-def claim(session: Session, *, claims: Sequence[Claim], now: datetime) -> dict[UUID, Claimed]:
+def claim(
+    session: Session, *, claims: Sequence[Claim], now: datetime, corrects: bool = False
+) -> dict[UUID, Claimed]:
     """Claim each key once. Keys must be distinct. Rows are locked in key order until the end.
 
     NEW, AGAIN and SUPERSEDES are recorded as given; the other standings leave the row as it was.
+    `corrects`: who delivers says how it is now. What differs from what is known, and what was withdrawn,
+    is a revision one higher than the known one, unless the claim's own is higher still.
     """
     ordered = sorted(claims, key=lambda claim: claim.claim_key)
     rows = [(*_columns(claim), now) for claim in ordered]
@@ -89,12 +96,19 @@ def claim(session: Session, *, claims: Sequence[Claim], now: datetime) -> dict[U
     known = [claim.claim_key for claim in ordered if claim.claim_key not in new]
     before = _locked(session, known)
     result = {}
+    replaced = []
     for wanted in ordered:
         old = before.get(wanted.claim_key)
-        standing = Standing.NEW if old is None else _standing(wanted, old)
-        result[wanted.claim_key] = Claimed(standing, old)
-        if standing in (Standing.AGAIN, Standing.SUPERSEDES):
-            _replace(session, wanted)
+        if old is None:
+            result[wanted.claim_key] = Claimed(Standing.NEW, None, wanted)
+            continue
+        one = _corrected(wanted, old) if corrects else wanted
+        standing = _standing(one, old)
+        written = standing in (Standing.AGAIN, Standing.SUPERSEDES)
+        result[wanted.claim_key] = Claimed(standing, old, one if written else None)
+        if written:
+            replaced.append((*_columns(one)[:1], *_columns(one)[2:]))
+    set_in_rows(session, _CLAIM, "claim_key", _REPLACED, replaced)
     return result
 
 
@@ -141,6 +155,21 @@ def withdraw(session: Session, *, claim_key: UUID, external_id: str) -> UUID:
     return row.event_id
 
 
+def withdraw_known(session: Session, *, partner_id: UUID, claim_keys: Collection[UUID]) -> list[UUID]:
+    """Turn those of the partner's claims that are credited into withdrawn ones; the ids of their events.
+
+    Claims that are unknown, refused or withdrawn already are passed over. Rows are locked in key order.
+    """
+    found = _locked(session, sorted(set(claim_keys)))
+    credited = {
+        key: one.event_id
+        for key, one in found.items()
+        if one.partner_id == partner_id and one.outcome == "credited" and one.event_id is not None
+    }
+    set_in_rows(session, _CLAIM, "claim_key", ("outcome",), [(key, "withdrawn") for key in credited])
+    return list(credited.values())
+
+
 def delete_details(session: Session, *, today: date, limit: int) -> int:
     """Delete up to `limit` event details whose time is over; how many there were."""
     due = select(EventDetail.event_id).where(EventDetail.delete_after < today).limit(limit)
@@ -172,6 +201,14 @@ def _locked(session: Session, keys: Collection[UUID]) -> dict[UUID, Claim]:
     return {row.claim_key: Claim(**row._mapping) for row in session.execute(statement)}
 
 
+def _corrected(wanted: Claim, old: Claim) -> Claim:
+    """The claim at the revision at which it corrects `old`; at that of `old` where it says the same."""
+    if wanted.revision > old.revision:
+        return wanted
+    differs = wanted.content_digest != old.content_digest or old.outcome == "withdrawn"
+    return structs.replace(wanted, revision=old.revision + differs)
+
+
 def _standing(wanted: Claim, old: Claim) -> Standing:
     if wanted.revision < old.revision:
         return Standing.STALE
@@ -180,18 +217,3 @@ def _standing(wanted: Claim, old: Claim) -> Standing:
     if wanted.content_digest != old.content_digest:
         return Standing.CONFLICT
     return Standing.AGAIN if old.retryable else Standing.REPLAY
-
-
-def _replace(session: Session, claim: Claim) -> None:
-    session.execute(
-        update(EventClaim)
-        .where(EventClaim.claim_key == claim.claim_key)
-        .values(
-            revision=claim.revision,
-            content_digest=claim.content_digest,
-            outcome=claim.outcome,
-            reason=claim.reason,
-            retryable=claim.retryable,
-            event_id=claim.event_id,
-        )
-    )

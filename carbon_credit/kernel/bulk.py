@@ -94,6 +94,25 @@ def add_to_rows(session: Session, table: Table, key: str, columns: Sequence[str]
     return int(_many(session, statement, table, (*columns, key), key_last).rowcount)
 
 
+def set_in_rows(
+    session: Session, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]
+) -> None:
+    """Give the named columns of the rows found by `key` (first in each tuple) the values that follow it."""
+    if not rows:
+        return
+    if is_postgresql(session):
+        named = ", ".join(f"{name} = v.{name}" for name in columns)
+        statement = (
+            f"UPDATE {table.name} AS t SET {named} "  # noqa: S608
+            f"FROM ({_select(table, [key, *columns])}) AS v WHERE t.{key} = v.{key}"
+        )
+        _unnest(session, statement, rows)
+        return
+    named = ", ".join(f"{name} = ?" for name in columns)
+    statement = f"UPDATE {table.name} SET {named} WHERE {key} = ?"  # noqa: S608
+    _many(session, statement, table, (*columns, key), [(*values, row_id) for row_id, *values in rows])
+
+
 def one_of(
     session: Session, column: InstrumentedAttribute[Any] | ColumnElement[Any], values: Collection[Any]
 ) -> ColumnElement[bool]:

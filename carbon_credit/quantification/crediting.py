@@ -126,7 +126,7 @@ class Credit:
         return Outcome(
             id=one.event.id,
             status="credited",
-            revision=one.event.revision,
+            revision=one.claim.revision,
             reduction_id=reduction_id,
             gross_mg=quantified.gross_mg,
             co2e_mg=counted.mg,
@@ -168,7 +168,7 @@ class Credit:
             programme=self._rules.code,
             partner_id=self._partner_id,
             claim_key=one.claim.claim_key,
-            revision=event.revision,
+            revision=one.claim.revision,
             activity_type=event.type,
             citizen_id=accepted.citizen_id,
             occurred_at=event.occurred_at,

@@ -4,7 +4,7 @@ The verb takes a list; a single event is a list of one. Locks are always taken i
 (days, claims, tallies, accounts; within each by key), so that batches in any order cannot deadlock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from carbon_credit.events import operations as events
 from carbon_credit.events.errors import EventConflict, EventInvalid
 from carbon_credit.events.incoming import IncomingEvent, claim_key, content_digest, read_event
 from carbon_credit.events.operations import Claim, Claimed, Standing
+from carbon_credit.identity import queries as identity
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.ids import new_id
@@ -38,11 +39,15 @@ def credit(
     payloads: Sequence[object],
     now: datetime,
     backfill: bool = False,
+    corrects: bool = False,
 ) -> list[Outcome]:
     """One outcome for each payload (decoded JSON of an event), in the same order.
 
-    `backfill` lifts the programme's limit of age, for operators' files. Nothing raises for a single
-    item: what is wrong with it is its outcome.
+    `backfill` lifts the programme's limit of age, for operators' files. `corrects`: the payloads say how
+    it is now (a delivery that replaces another): a known id with other content, or one that was
+    withdrawn, is a revision one higher than the known one, and not a conflict. Of one id with two
+    contents in one call the second is a conflict all the same. Nothing raises for a single item: what is
+    wrong with it is its outcome.
     """
     rules = programme_rules(session, programme=programme)
     outcomes: dict[int, Outcome] = {}
@@ -60,8 +65,8 @@ def credit(
         now=now,
         backfill=backfill,
     )
-    for part in _rounds(read):
-        outcomes |= _credit_round(session, rules, partner_id, part, facts)
+    for number, part in enumerate(_rounds(read)):
+        outcomes |= _credit_round(session, rules, partner_id, part, facts, corrects=corrects and number == 0)
     return [outcomes[place] for place in range(len(payloads))]
 
 
@@ -78,6 +83,19 @@ def withdraw(
     work = Credit(session, rules, partner_id=partner_id, now=now)
     work.apply(fresh=[], ended={event_id: "withdrawn"})
     return Outcome(id=external_id, status="withdrawn")
+
+
+def withdraw_known(
+    session: Session, *, programme: str, partner_id: UUID, claim_keys: Collection[UUID], now: datetime
+) -> int:
+    """Take back those of the partner's events, by claim key, that are credited; how many. Others are
+    passed over. Any number of them in the same few statements. Raises PartyNotFound."""
+    rules = programme_rules(session, programme=programme)
+    identity.party(session, party_id=partner_id, programme=programme)
+    event_ids = events.withdraw_known(session, partner_id=partner_id, claim_keys=claim_keys)
+    work = Credit(session, rules, partner_id=partner_id, now=now)
+    work.apply(fresh=[], ended=dict.fromkeys(event_ids, "withdrawn"))
+    return len(event_ids)
 
 
 def _rounds(read: Sequence[tuple[int, IncomingEvent]]) -> list[list[tuple[int, IncomingEvent]]]:
@@ -99,6 +117,8 @@ def _credit_round(
     partner_id: UUID,
     part: Sequence[tuple[int, IncomingEvent]],
     facts: Facts,
+    *,
+    corrects: bool,
 ) -> dict[int, Outcome]:
     """One pass over events with distinct ids."""
     outcomes: dict[int, Outcome] = {}
@@ -116,19 +136,20 @@ def _credit_round(
     days = {business_day(event.occurred_at, rules.time_zone) for _, event in part}
     days |= {one.business_day for _, _, verdict in judged.values() for one in verdict.quantified}
     lock_days(session, rules.code, days)
-    claimed = events.claim(session, claims=claims, now=facts.now)
+    claimed = events.claim(session, claims=claims, now=facts.now, corrects=corrects)
     outcomes |= _replays(session, judged, claimed)
 
     fresh = []
     for claim in claims:
         place, event, verdict = judged[claim.claim_key]
-        if place in outcomes:
+        recorded = claimed[claim.claim_key].recorded
+        if recorded is None:
             continue
         if verdict.reason is not None:
-            outcomes[place] = Outcome.refused(event, verdict.refused[0])
-        elif claim.event_id is not None and verdict.accepted is not None:
-            accepted, event_id = verdict.accepted, claim.event_id
-            fresh += [Fresh(place, event, claim, accepted, one, event_id) for one in verdict.quantified]
+            outcomes[place] = Outcome.refused(event, recorded.revision, verdict.refused[0])
+        elif recorded.event_id is not None and verdict.accepted is not None:
+            accepted, event_id = verdict.accepted, recorded.event_id
+            fresh += [Fresh(place, event, recorded, accepted, one, event_id) for one in verdict.quantified]
     work = Credit(session, rules, partner_id=partner_id, now=facts.now)
     told = work.apply(fresh=fresh, ended=_superseded(claimed))
     for place, _event, verdict in judged.values():

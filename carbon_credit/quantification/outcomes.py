@@ -134,9 +134,9 @@ class Outcome(Struct, frozen=True):
         )
 
     @classmethod
-    def refused(cls, event: IncomingEvent, refused: Refused) -> "Outcome":
+    def refused(cls, event: IncomingEvent, revision: int, refused: Refused) -> "Outcome":
         """A refusal that is remembered."""
-        return cls(id=event.id, status="rejected", revision=event.revision).because(refused)
+        return cls(id=event.id, status="rejected", revision=revision).because(refused)
 
     def because(self, refused: Refused) -> "Outcome":
         """With the reason of the refusal; of a condition that does not hold, which one it is."""

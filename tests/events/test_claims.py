@@ -57,7 +57,7 @@ def kept(database: Database, key: UUID = FIRST.claim_key) -> Claim:
 
 def test_the_first_is_new_and_kept_as_given(database: Database) -> None:
     (answer,) = claimed(database, FIRST)
-    assert answer == Claimed(Standing.NEW, None)
+    assert answer == Claimed(Standing.NEW, None, FIRST)
     assert kept(database) == FIRST
 
 
@@ -81,7 +81,8 @@ def test_the_standing_of_a_second_claim(
 ) -> None:
     claimed(database, before)
     second = msgspec.structs.replace(before, event_id=UUID(int=301), **changes)
-    assert claimed(database, second) == [Claimed(standing, before)]
+    written = second if standing in (Standing.AGAIN, Standing.SUPERSEDES) else None
+    assert claimed(database, second) == [Claimed(standing, before, written)]
     replaced = standing in (Standing.AGAIN, Standing.SUPERSEDES)
     assert kept(database) == (second if replaced else before)
 
@@ -128,8 +129,8 @@ def test_two_connections_claim_the_same_id_once(postgresql_database: Database) -
             _wait_for_a_waiter(postgresql_database)
             assert not later.done(), "it waits for the first to end"
         answer = later.result(timeout=10)
-    assert first == Claimed(Standing.NEW, None)
-    assert answer == [Claimed(Standing.REPLAY, FIRST)]
+    assert first == Claimed(Standing.NEW, None, FIRST)
+    assert answer == [Claimed(Standing.REPLAY, FIRST, None)]
 
 
 def test_where_the_first_gives_up_the_second_is_new(postgresql_database: Database) -> None:
@@ -139,7 +140,7 @@ def test_where_the_first_gives_up_the_second_is_new(postgresql_database: Databas
             later = pool.submit(claimed, postgresql_database, FIRST)
             _wait_for_a_waiter(postgresql_database)
             session.rollback()
-        assert later.result(timeout=10) == [Claimed(Standing.NEW, None)]
+        assert later.result(timeout=10) == [Claimed(Standing.NEW, None, FIRST)]
 
 
 def _wait_for_a_waiter(database: Database) -> None:
