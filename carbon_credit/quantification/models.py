@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -88,6 +89,7 @@ class ReductionAdjustment(Base):
     __tablename__ = "reduction_adjustment"
     __table_args__ = (
         Index("ix_reduction_adjustment_reduction_id", "reduction_id"),
+        Index("ix_reduction_adjustment_programme_accounting_day", "programme", "accounting_day"),
         CheckConstraint("delta_mg <> 0", name="delta"),
         CheckConstraint(
             "reason IN ('cap', 'cap-events', 'cap-mg', 'cap-scene', 'cap-person', 'cap-year', "
@@ -163,7 +165,17 @@ class DayTally(Base):
     """
 
     __tablename__ = "day_tally"
-    __table_args__ = (Index("ix_day_tally_programme_business_day", "programme", "business_day"),)
+    __table_args__ = (
+        Index("ix_day_tally_programme_business_day", "programme", "business_day"),
+        Index(
+            "ix_day_tally_capped",
+            "programme",
+            "business_day",
+            "citizen_id",
+            postgresql_where=text("capped > 0"),
+            sqlite_where=text("capped > 0"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     programme: Mapped[str] = mapped_column(String(16))
@@ -191,6 +203,28 @@ class Period(Base):
     credited_mg: Mapped[int] = mapped_column(BigInteger)
     corrected_mg: Mapped[int] = mapped_column(BigInteger)
     mac: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PeriodClosing(Base):
+    """A day whose closing has begun and not ended: how far it is. What comes for the day now is late.
+
+    `step`: what is to be done next; `settled_through`: where it goes on (a citizen's id, or one with a
+    methodology's); `city_limit`: the event at which the cap of the programme's day is reached, as JSON.
+    `citizens`: how many were looked at; `corrected_mg`: what was posted so far. Gone when the day is closed.
+    """
+
+    __tablename__ = "period_closing"
+    __table_args__ = (CheckConstraint("step IN ('citizens', 'city', 'span', 'late', 'record')", name="step"),)
+
+    programme: Mapped[str] = mapped_column(String(16), ForeignKey("programme.code"), primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    begun_by: Mapped[str] = mapped_column(String(64))
+    step: Mapped[str] = mapped_column(String(16))
+    settled_through: Mapped[str | None] = mapped_column(Text)
+    city_limit: Mapped[str | None] = mapped_column(Text)
+    citizens: Mapped[int] = mapped_column(BigInteger)
+    corrected_mg: Mapped[int] = mapped_column(BigInteger)
 
 
 class ReductionPart(Base):
