@@ -1,14 +1,18 @@
-"""`db upgrade`, `db new`: migrations."""
+"""`db upgrade`, `db new`: migrations. `db partitions`: the months of the large tables."""
 
 import os
 import re
+from dataclasses import asdict
 
 import click
+from rich.table import Table
 
-from carbon_credit.cli.context import open_installation, stderr
-from carbon_credit.kernel import schema
+from carbon_credit.cli.context import emit, json_option, open_installation, stderr, stdout
+from carbon_credit.kernel import clock, schema
 from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.partitions import make_months, partitions
 from carbon_credit.kernel.settings import read_settings
+from carbon_credit.kernel.unit_of_work import transact
 
 
 @click.group()
@@ -22,6 +26,8 @@ def upgrade() -> None:
     settings = read_settings(os.environ)
     database = Database(settings)
     schema.upgrade(database)
+    now = clock.now()
+    transact(database, lambda session: make_months(session, now=now))
     database.dispose()
     open_installation(settings)
     stderr.print("The database is at the newest migration.")
@@ -35,3 +41,17 @@ def new(name: str) -> None:
         raise click.UsageError("Give one lower-case word, e.g. make migration NAME=households")
     path = schema.new_migration(name)
     stderr.print(f"Wrote {path}. Fill it in, then run make test.")
+
+
+@db.command("partitions")
+@json_option
+def partitions_(as_json: bool) -> None:
+    """The partitions of the large tables with their sizes (PostgreSQL; none on SQLite)."""
+    found = open_installation().look(lambda session, _now: partitions(session))
+    if as_json:
+        emit({"partitions": [asdict(one) for one in found]})
+        return
+    table = Table("table", "partition", "rows", "MB", title="Partitions")
+    for one in found:
+        table.add_row(one.table, one.name, f"{one.rows:,}", f"{one.bytes / 1e6:,.1f}")
+    stdout.print(table)

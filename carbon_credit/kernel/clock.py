@@ -26,6 +26,11 @@ def day_bounds(day: date, time_zone: str) -> tuple[datetime, datetime]:
     return start.astimezone(UTC), end.astimezone(UTC)
 
 
+def first_instant(day: date) -> datetime:
+    """The first instant of `day` in UTC: months of storage are those of UTC, whoever's day it is."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
 def microseconds(instant: datetime) -> int:
     """Whole microseconds since the epoch: the canonical form inside digests."""
     return (instant - _EPOCH) // _MICROSECOND

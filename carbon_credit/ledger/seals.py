@@ -13,9 +13,9 @@ from sqlalchemy import Table, select, text
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import append_rows, lock_alone
-from carbon_credit.kernel.clock import microseconds
 from carbon_credit.kernel.db import is_postgresql, keys_of
 from carbon_credit.kernel.digest import Field, row_mac
+from carbon_credit.kernel.ids import first_id_at
 from carbon_credit.ledger.models import SEAL, TRANSFER
 
 # A row may be committed some time after its id was made. Rows with younger ids are not sealed yet.
@@ -53,9 +53,7 @@ def seal(
         .limit(1)
     ).first()
     number, last_id, previous = last if last else (0, None, GENESIS)
-    rows = select(table.c.id, table.c.mac).where(
-        table.c.id < _oldest_id_at(_horizon(session, now=now) - quiet)
-    )
+    rows = select(table.c.id, table.c.mac).where(table.c.id < first_id_at(_horizon(session, now=now) - quiet))
     if last_id is not None:
         rows = rows.where(table.c.id > last_id)
     block = Block(previous)
@@ -120,7 +118,3 @@ def _horizon(session: Session, *, now: datetime) -> datetime:
         )
     )
     return min(now, oldest) if oldest else now
-
-
-def _oldest_id_at(instant: datetime) -> uuid.UUID:
-    return uuid.UUID(int=max(microseconds(instant) // 1000, 0) << 80)

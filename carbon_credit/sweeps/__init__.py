@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from carbon_credit.catalogue.queries import programme_codes
 from carbon_credit.events.operations import delete_details
 from carbon_credit.kernel.idempotency import forget
+from carbon_credit.kernel.partitions import make_months
 from carbon_credit.ledger.openings import write_openings
 from carbon_credit.ledger.seals import seal
 from carbon_credit.offsets.ended import take_back_ended
@@ -71,6 +72,10 @@ def _write_openings(session: Session, now: datetime, _limit: int) -> int:
     )
 
 
+def _partitions(session: Session, now: datetime, _limit: int) -> int:
+    return make_months(session, now=now)
+
+
 SWEEPS = {
     sweep.name: sweep
     for sweep in (
@@ -83,5 +88,6 @@ SWEEPS = {
         Sweep("idempotency", _forget_idempotency, 5000, 3600, "forget idempotency keys after three days"),
         Sweep("seal", _seal, 10000, 300, "seal committed transfers into chained blocks"),
         Sweep("openings", _write_openings, 1, 900, "write the opening balances that follow a closed month"),
+        Sweep("partitions", _partitions, 1000, 21600, "make the partitions of the months to come"),
     )
 }
