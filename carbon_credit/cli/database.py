@@ -53,5 +53,5 @@ def partitions_(as_json: bool) -> None:
         return
     table = Table("table", "partition", "rows", "MB", title="Partitions")
     for one in found:
-        table.add_row(one.table, one.name, f"{one.rows:,}", f"{one.bytes / 1e6:,.1f}")
+        table.add_row(one.table, one.name, f"{one.rows:,}", f"{one.bytes // 1_000_000:,}")
     stdout.print(table)
