@@ -39,8 +39,8 @@ def fresh_database(kind: str) -> Iterator[Database]:
         url = f"sqlite:///{Path(folder) / 'bench.db'}"
         name = f"cc_bench_{uuid.uuid4().hex[:12]}"
         if kind == "PostgreSQL":
-            url = SERVER.replace("postgresql://", "postgresql+psycopg://").rsplit("/", 1)[0] + f"/{name}"
-            _on_server(f"CREATE DATABASE {name}")
+            url = url_of(name)
+            on_server(f"CREATE DATABASE {name}")
         database = Database(replace(settings, database_url=url))
         try:
             schema.upgrade(database)
@@ -48,7 +48,7 @@ def fresh_database(kind: str) -> Iterator[Database]:
         finally:
             database.dispose()
             if kind == "PostgreSQL":
-                _on_server(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                on_server(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def analyze(database: Database) -> None:
@@ -122,6 +122,12 @@ def _text(value: object) -> object:
             return value
 
 
-def _on_server(statement: str) -> None:
+def url_of(name: str) -> str:
+    """The address of the database `name` on the server, as SQLAlchemy takes it."""
+    return SERVER.replace("postgresql://", "postgresql+psycopg://").rsplit("/", 1)[0] + f"/{name}"
+
+
+def on_server(statement: str) -> None:
+    """Run a statement that stands outside any transaction, such as CREATE DATABASE."""
     with psycopg.connect(SERVER, autocommit=True) as server:
         server.execute(statement)

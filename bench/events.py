@@ -1,6 +1,6 @@
 """The path of an event, from decoded JSON to a committed credit, beside its row and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import ROUND_FLOOR, Decimal
 from random import Random
@@ -24,6 +24,7 @@ CHINA = timezone(timedelta(hours=8))
 FIRST_DAY_AGO = 380  # days; the programme takes events that are up to 400 days old
 A_DAY = 3  # events of each citizen; with at most so many metres no cap is reached
 MOST_METRES = 20_000
+ENROLLED_AT_ONCE = 5000
 # A partner reports what its citizens have consented to: activity type, share in ten, mg per passenger-metre.
 MIX = (("metro.ride", 6, "46.8"), ("bus.ride", 3, "26.9"), ("bike.ride", 1, "46.8"))
 SCENES = ("metro", "bus", "bike")
@@ -37,8 +38,7 @@ def measure(kind: str, plan: Plan) -> list[Figure]:
     section = f"Event path on {kind}"
     with fresh_database(kind) as database:
         city = City(database, plan.people)
-        for _ in range(plan.history // 500):
-            city.deed(500)()()
+        city.credit(500, times=plan.history // 500)
         analyze(database)
         figures = []
         for size in SIZES:
@@ -59,21 +59,14 @@ class City:
         begin = now() - timedelta(days=500)
         with unit_of_work(database) as session:
             seed(session, root=database.settings.methodologies_dir, now=now())
-            self._partner = create_party(
+            # Who reports all of it.
+            self.partner = create_party(
                 session, programme=PROGRAMME, role="partner", name="bench", now=now()
             ).id
-            enrol_people(
-                session,
-                programme=PROGRAMME,
-                partners=[self._partner],
-                links_of=[[("transit-card", link)] for link in self._links],
-                scenes=SCENES,
-                tier="measured",
-                without_mandate=0,
-                given_at=begin,
-                now=now(),
-            )
+        for place in range(0, people, ENROLLED_AT_ONCE):
+            self._enrol(self._links[place : place + ENROLLED_AT_ONCE], given_at=begin)
         self._stream = self._events()
+        self.reported_mg = 0  # what `payloads` has given until now, by hand
 
     def deed(self, size: int) -> Callable[[], Deed]:
         """Prepares a batch of `size` payloads; the deed credits them and looks at the outcomes."""
@@ -84,14 +77,28 @@ class City:
 
         return prepare
 
-    @property
-    def partner(self) -> UUID:
-        """Who reports all of it."""
-        return self._partner
-
     def payloads(self, size: int) -> list[Payload]:
         """The next events, as they would be sent."""
         return [next(self._stream) for _ in range(size)]
+
+    def credit(self, size: int, *, times: int) -> None:
+        """Credit so many batches: a history."""
+        for _ in range(times):
+            self.deed(size)()()
+
+    def _enrol(self, links: Sequence[str], *, given_at: datetime) -> None:
+        with unit_of_work(self._database) as session:
+            enrol_people(
+                session,
+                programme=PROGRAMME,
+                partners=[self.partner],
+                links_of=[[("transit-card", link)] for link in links],
+                scenes=SCENES,
+                tier="measured",
+                without_mandate=0,
+                given_at=given_at,
+                now=now(),
+            )
 
     def rows(self, size: int) -> list[tuple[Any, ...]]:
         """Rows of `event`, as if they had been reported."""
@@ -102,7 +109,7 @@ class City:
         return transact(
             self._database,
             lambda session: credit(
-                session, programme=PROGRAMME, partner_id=self._partner, payloads=payloads, now=now()
+                session, programme=PROGRAMME, partner_id=self.partner, payloads=payloads, now=now()
             ),
         )
 
@@ -115,7 +122,9 @@ class City:
             for hour in (8, 12, 18)[:A_DAY]:
                 for link in self._random.sample(self._links, len(self._links)):
                     number += 1
-                    yield self._event(f"ride-{number}", link, today, hour, self._random.choice(kinds))
+                    found = self._event(f"ride-{number}", link, today, hour, self._random.choice(kinds))
+                    self.reported_mg += milligrams(found)
+                    yield found
 
     def _event(self, name: str, link: str, today: date, hour: int, kind: str) -> Payload:
         at = datetime(today.year, today.month, today.day, hour, self._random.randrange(60), tzinfo=CHINA)
@@ -133,9 +142,14 @@ class City:
 
     def _row(self, instant: datetime) -> tuple[Any, ...]:
         quantities = '{"distance_m":8300,"distance_source":"meter","duration_s":1800}'
-        ids: tuple[UUID, ...] = (self._partner, random_id())
+        ids: tuple[UUID, ...] = (self.partner, random_id())
         who = ("metro.ride", random_id(), instant, None, instant, instant, instant.date())
         return (new_id(), PROGRAMME, *ids, 1, *who, quantities, "measured", None, random_id(), bytes(16))
+
+
+def milligrams(payload: Payload) -> int:
+    """What the ride amounts to, by hand."""
+    return int((_PER_METRE[payload["type"]] * payload["data"]["distance_m"]).to_integral_value(ROUND_FLOOR))
 
 
 _PER_METRE = {kind: Decimal(factor) for kind, _, factor in MIX}
@@ -144,6 +158,6 @@ _PER_METRE = {kind: Decimal(factor) for kind, _, factor in MIX}
 def _check(payloads: list[Payload], outcomes: list[Outcome]) -> None:
     """Every event is credited, with the milligrams that the formula by hand gives."""
     for payload, outcome in zip(payloads, outcomes, strict=True):
-        expected = _PER_METRE[payload["type"]] * payload["data"]["distance_m"]
-        if outcome.status != "credited" or outcome.co2e_mg != expected.to_integral_value(ROUND_FLOOR):
+        expected = milligrams(payload)
+        if outcome.status != "credited" or outcome.co2e_mg != expected:
             raise AssertionError(f"expected {expected} mg for {payload}, got {outcome}")

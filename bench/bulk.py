@@ -1,0 +1,65 @@
+"""The bulk path, from JSON payloads to committed credits, beside the floor of bench.floor.
+
+Each contender credits all rides of the town into a fresh copy of the same template, so that all of them
+fill the same tables from the same size. They take turns; the ratio is within each round.
+"""
+
+from collections.abc import Callable
+
+from bench.floor import Floor
+from bench.measure import Figure, Plan, compared
+from bench.town import Spent, Town, check, credited_together, town
+from carbon_credit.kernel.settings import Settings
+
+SECTION = "Bulk path on PostgreSQL"
+SIZES = (1000, 2000, 5000)
+FLOOR_SIZES = (1000, 10_000)
+TOGETHER = (1, 2)
+RIDES_EACH = 10  # of a person
+
+Run = Callable[[Settings], Spent]
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Events per second of our path and of the floor, on one connection and on two."""
+    people = max(plan.rides // RIDES_EACH, plan.people)
+    with town(people=people, history=plan.history, rides=plan.rides) as ours:
+        with ours.copy() as settings:
+            credited_together(ours, settings, size=SIZES[0], processes=1)
+            check(ours, settings)
+            floor = Floor(ours, settings, FLOOR_SIZES)
+        return [figure for together in TOGETHER for figure in _race(ours, floor, together, plan.rounds)]
+
+
+def _race(ours: Town, floor: Floor, together: int, rounds: int) -> list[Figure]:
+    runs = _runs(ours, floor, together)
+    spent = [[_spent(ours, run) for run in runs.values()] for _ in range(min(rounds, 3))]
+    rates = [[ours.count / one.seconds for one in each] for each in spent]
+    figures = compared(SECTION, [(name, "events/s") for name in runs], rates)
+    if not all(one.server_s for each in spent for one in each):
+        return figures
+    processor = [[(one.client_s + one.server_s) / ours.count * 1e6 for one in each] for each in spent]
+    server = [[one.server_s / ours.count * 1e6 for one in each] for each in spent]
+    named = [(f"{name}, processor", "µs an event") for name in runs]
+    figures += compared(SECTION, named, processor)
+    return figures + compared(SECTION, [(f"{name}, of PostgreSQL", unit) for name, unit in named], server)
+
+
+def _runs(ours: Town, floor: Floor, together: int) -> dict[str, Run]:
+    """What runs, by name; the strictest floor last."""
+
+    def crediting(size: int) -> Run:
+        return lambda settings: credited_together(ours, settings, size=size, processes=together)
+
+    def bare(size: int) -> Run:
+        return lambda settings: floor.run(settings, size=size, connections=together)
+
+    found = {f"credit by {size:,}, {together} together": crediting(size) for size in SIZES}
+    return found | {f"floor by {size:,}, {together} together": bare(size) for size in FLOOR_SIZES}
+
+
+def _spent(ours: Town, run: Run) -> Spent:
+    with ours.copy() as settings:
+        spent = run(settings)
+        check(ours, settings)
+    return spent
