@@ -37,7 +37,8 @@ WITH fresh AS (
 SELECT row_number() OVER (ORDER BY e.id) AS n,
   e.claim_key, e.content_digest, e.id AS event_id, e.activity_type, e.citizen_id, e.occurred_at, e.ended_at,
   e.received_at, e.business_day, e.quantities, e.mac AS event_mac,
-  r.id AS reduction_id, r.inputs, r.gross_mg, r.credited_mg, r.consent_id, r.mandate_id, r.mac AS reduction_mac,
+  r.id AS reduction_id, r.inputs, r.gross_mg, r.credited_mg, r.consent_id, r.mandate_id,
+  r.mac AS reduction_mac,
   g.id AS grams_id, g.credit_account AS grams_account, g.mac AS grams_mac,
   p.id AS points_id, p.credit_account AS points_account, p.amount AS points, p.mac AS points_mac,
   c.id AS cap_tally, d.id AS points_tally
@@ -64,8 +65,8 @@ CREATE TABLE side AS SELECT
 _GIVEN = {"kind_of_ride": _KINDS, "side": _SIDES}
 
 _STAGED = {
-    "uuid": "claim_key content_digest event_id citizen_id reduction_id consent_id mandate_id grams_id grams_account"
-    " points_id points_account cap_tally points_tally",
+    "uuid": "claim_key content_digest event_id citizen_id reduction_id consent_id mandate_id grams_id"
+    " grams_account points_id points_account cap_tally points_tally",
     "text": "activity_type quantities inputs",
     "bytea": "event_mac reduction_mac grams_mac points_mac",
     "bigint": "gross_mg credited_mg points",
@@ -82,8 +83,8 @@ DELETE FROM staging s USING event_claim c WHERE c.claim_key = s.claim_key AND c.
 """
 _KIND = "FROM staging s JOIN kind_of_ride k USING (activity_type, business_day)"
 _CLAIMS = f"""
-INSERT INTO event_claim (claim_key, partner_id, revision, content_digest, outcome, reason, retryable, event_id,
-  claimed_at)
+INSERT INTO event_claim (claim_key, partner_id, revision, content_digest, outcome, reason, retryable,
+  event_id, claimed_at)
 SELECT claim_key, partner_id, 1, content_digest, 'credited', NULL, false, event_id, received_at
 {_KIND} ORDER BY claim_key ON CONFLICT DO NOTHING
 """
@@ -115,29 +116,29 @@ SELECT id, programme, citizen_id, business_day, scope, count(*), 0, sum(amount),
 ON CONFLICT (id) DO UPDATE SET events = t.events + excluded.events, amount = t.amount + excluded.amount,
   granted = t.granted + excluded.granted
 """,
-    """
+    f"""
 INSERT INTO transfer (id, programme, asset, code, phase, debit_account, credit_account, amount, pending_id,
   reverses_id, expires_at, effective_at, recorded_at, reference, mac)
 SELECT grams_id, programme, 'co2e_mg', 'reduction.credit', 'posted', grams_from, grams_account, credited_mg,
   NULL::uuid, NULL::uuid, NULL::timestamptz, occurred_at, received_at, reduction_id, grams_mac
-{kind}, side
+{_KIND}, side
 UNION ALL
 SELECT points_id, programme, 'points', 'points.grant', 'posted', points_from, points_account, points,
   NULL, NULL, NULL, received_at, received_at, points_tally, points_mac
-{kind}, side WHERE points_id IS NOT NULL
-""".format(kind=_KIND),
-    """
+{_KIND}, side WHERE points_id IS NOT NULL
+""",
+    f"""
 INSERT INTO account AS a (id, programme, asset, kind, owner, lot, side, debits_posted, credits_posted,
   debits_pending, credits_pending)
 SELECT id, programme, asset, kind, citizen_id, lot, 'guarded', 0, sum(amount), 0, 0 FROM (
   SELECT grams_account AS id, programme, 'co2e_mg' AS asset, 'citizen.reductions' AS kind, citizen_id,
-    '' AS lot, credited_mg AS amount {kind}
+    '' AS lot, credited_mg AS amount {_KIND}
   UNION ALL
   SELECT points_account, programme, 'points', 'citizen.points', citizen_id, lot, points
-    {kind}, side WHERE points_id IS NOT NULL
+    {_KIND}, side WHERE points_id IS NOT NULL
 ) AS u GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY id
 ON CONFLICT (id) DO UPDATE SET credits_posted = a.credits_posted + excluded.credits_posted
-""".format(kind=_KIND),
+""",
 )
 
 

@@ -30,7 +30,7 @@ from carbon_credit.kernel.settings import Settings
 from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.quantification.operations import credit
 
-HISTORY_BATCH = 1000
+HISTORY_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def town(*, people: int, history: int, rides: int) -> Iterator[Town]:
             partner=city.partner,
             rides=path,
             count=rides,
-            history=history,
+            history=history // HISTORY_BATCH * HISTORY_BATCH,
             milligrams=city.reported_mg,
             folder=Path(folder),
         )
