@@ -5,6 +5,7 @@ import os
 from flask import Flask
 
 from carbon_credit import api
+from carbon_credit.api.grouping import Groups
 from carbon_credit.api.runtime import Runtime
 from carbon_credit.api.standing import Standings
 from carbon_credit.catalogue.operations import seed
@@ -59,6 +60,7 @@ def application(settings: Settings, database: Database) -> Flask:
         tokens=tokens,
         standings=Standings(database),
         limiter=Limiter(open_shared_counts(settings.redis_url)),
+        groups=Groups(database),
     )
     api.register(app, runtime)
     return app

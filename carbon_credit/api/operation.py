@@ -61,7 +61,8 @@ class Operation:
     OpenAPI describes them.
     `downloads`: media types of an answer that is a file. `keyed`: takes an Idempotency-Key.
     `raises`: the errors of its own, beside those that follow from the rest. `oauth`: statuses of
-    RFC 6749. `plain`: the view answers with JSON-able values already, for bulk.
+    RFC 6749. `plain`: the view answers with JSON-able values already, for bulk. `own_units`: the view opens
+    units of work itself.
     """
 
     view: View
@@ -79,6 +80,7 @@ class Operation:
     plain: bool
     uses_database: bool
     oauth: bool
+    own_units: bool = False
 
     @property
     def name(self) -> str:
@@ -104,7 +106,7 @@ class Operation:
         def deed(session: Session) -> Any:
             return self.view(Call(session, now, held, caller, loaded, query), **path)
 
-        if not self.uses_database:
+        if not self.uses_database or self.own_units:
             return self._response(self.view(Call(None, now, held, caller, loaded, query), **path))
         if not self.writes:
             with unit_of_work(held.database, read_only=True) as session:
@@ -191,8 +193,9 @@ def writes(
     raises: tuple[type[CarbonError], ...] = (),
     keyed: bool = True,
     plain: bool = False,
+    own_units: bool = False,
 ) -> Callable[[View], Operation]:
-    """Declare a view that changes something, in one transaction."""
+    """Declare a view that changes something, in one transaction; in `own_units` where it says so."""
 
     def declare(view: View) -> Operation:
         return Operation(
@@ -211,6 +214,7 @@ def writes(
             plain=plain,
             uses_database=True,
             oauth=False,
+            own_units=own_units,
         )
 
     return declare

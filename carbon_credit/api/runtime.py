@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from carbon_credit.api.grouping import Groups
 from carbon_credit.api.standing import Standings
 from carbon_credit.identity.tokens import Tokens
 from carbon_credit.kernel.db import Database
@@ -23,6 +24,7 @@ class Runtime:
     tokens: Tokens
     standings: Standings
     limiter: Limiter
+    groups: Groups
 
     def attach(self, app: Flask) -> None:
         """Make this the runtime of `app`."""

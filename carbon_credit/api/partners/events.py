@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
+from sqlalchemy.orm import Session
 
 from carbon_credit.api import body
 from carbon_credit.api.auth import access
 from carbon_credit.api.errors import BodyMalformed, language
+from carbon_credit.api.grouping import Overloaded
 from carbon_credit.api.operation import Call, reads, writes
 from carbon_credit.api.partners.event_schemas import (
     CLOUDEVENT,
@@ -30,7 +32,7 @@ from carbon_credit.events.queries import claim_of
 from carbon_credit.events.reasons import REASONS
 from carbon_credit.identity.scopes import PARTNER
 from carbon_credit.kernel.errors import TooLarge
-from carbon_credit.kernel.unit_of_work import dry_run
+from carbon_credit.kernel.unit_of_work import dry_run, transact
 from carbon_credit.quantification.operations import credit, withdraw
 from carbon_credit.quantification.outcomes import Outcome, OutcomePart, Present
 from carbon_credit.quantification.parts import parts_of, present_parts
@@ -66,7 +68,8 @@ class BatchTooLarge(TooLarge):
     answer=EventOutcome,
     plain=True,
     keyed=False,
-    raises=(EventInvalid, EventConflict),
+    own_units=True,
+    raises=(EventInvalid, EventConflict, Overloaded),
 )
 def post_event(call: Call) -> dict[str, object]:
     """Report one event.
@@ -77,7 +80,12 @@ def post_event(call: Call) -> dict[str, object]:
     payload = body.parse_json(call.body)
     if body.media_type() == body.CLOUDEVENT:
         payload = _from_cloudevent(payload)
-    (outcome,) = _credit(call, [payload])
+    if call.query["dry_run"]:
+        (outcome,) = transact(call.runtime.database, lambda session: _credit(call, session, [payload]))
+    else:
+        outcome = call.runtime.groups.credit(
+            programme=call.caller.programme, partner_id=call.caller.id, payload=payload, now=call.now
+        )
     if outcome.error is not None:
         raise outcome.error
     return _told(outcome)
@@ -100,7 +108,7 @@ def post_events(call: Call) -> dict[str, object]:
     """
     payloads, unread = _payloads(call)
     outcomes: list[Outcome] = []
-    waiting = iter(_credit(call, payloads))
+    waiting = iter(_credit(call, call.session, payloads))
     for place in range(len(payloads) + len(unread)):
         outcomes.append(unread[place] if place in unread else next(waiting))
     return {
@@ -149,17 +157,17 @@ def withdraw_event(call: Call, event_id: str) -> dict[str, object]:
     return _told(outcome)
 
 
-def _credit(call: Call, payloads: Sequence[object]) -> list[Outcome]:
+def _credit(call: Call, session: Session, payloads: Sequence[object]) -> list[Outcome]:
     def deed() -> list[Outcome]:
         return credit(
-            call.session,
+            session,
             programme=call.caller.programme,
             partner_id=call.caller.id,
             payloads=payloads,
             now=call.now,
         )
 
-    return _unnamed(dry_run(call.session, deed)) if call.query["dry_run"] else deed()
+    return _unnamed(dry_run(session, deed)) if call.query["dry_run"] else deed()
 
 
 def _unnamed(outcomes: list[Outcome]) -> list[Outcome]:
