@@ -23,6 +23,7 @@ from carbon_credit.cli.quantifying import quantify
 from carbon_credit.cli.requantifying import dry_run
 from carbon_credit.cli.schemas import schema
 from carbon_credit.cli.servers import openapi, serve, sweep, worker
+from carbon_credit.cli.simulating import simulate
 from carbon_credit.kernel.errors import CarbonError
 from carbon_credit.kernel.process import settle
 
@@ -49,6 +50,7 @@ for command in (
     dossier,
     ledger,
     sweep,
+    simulate,
     openapi,
 ):
     commands.add_command(command)
