@@ -24,8 +24,8 @@ from carbon_credit.cli.context import (
 from carbon_credit.identity.errors import CitizenNotFound
 from carbon_credit.identity.facts import FactStatement, state_facts
 from carbon_credit.identity.queries import PartyRecord
-from carbon_credit.imports.delimited import DelimitedFile, Record
 from carbon_credit.imports.errors import FactRowWrong
+from carbon_credit.imports.formats import Record, open_rows
 from carbon_credit.kernel.errors import CarbonError, Invalid
 
 COLUMNS = ("citizen", "name", "value", "from", "to")
@@ -81,7 +81,7 @@ def load(
 
 
 def _portions(file: Path) -> Iterator[list[Record]]:
-    records = DelimitedFile(file).records(COLUMNS)
+    records = open_rows(file).records(COLUMNS)
     while portion := list(islice(records, _AT_ONCE)):
         yield portion
 

@@ -23,7 +23,7 @@ from carbon_credit.cli.context import (
 from carbon_credit.cli.enrolment import enrol_people
 from carbon_credit.identity.operations import create_party
 from carbon_credit.identity.queries import party_named, resolve_links
-from carbon_credit.imports.adapters import ADAPTERS, make_adapter
+from carbon_credit.imports.adapters import make_adapter
 from carbon_credit.imports.operations import CreditBatch, EnrolCards, Progress, run_import
 from carbon_credit.kernel import clock
 from carbon_credit.kernel.quantity import grams_text
@@ -37,7 +37,7 @@ _CITIES = {"gd-sz": "shenzhen", "gd-gz": "guangzhou"}
 @click.command("import")
 @programme_option
 @click.option("--partner", required=True, help="Name of the partner whose file it is")
-@click.option("--adapter", required=True, type=click.Choice(sorted(ADAPTERS)))
+@click.option("--adapter", required=True, help="Name of an adapter, or path of a mapping file")
 @click.option("--network", "network_path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--enrol-unlinked", is_flag=True, help="Rehearsal only: create test citizens for unknown cards")
 @click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Where to list refused rows")

@@ -12,12 +12,12 @@ class FileUnreadable(Invalid):
 class FileEncoding(Invalid):
     code = "import-file-encoding"
     en = (
-        "{file} is not UTF-8: byte {byte}, on line {line}, cannot be decoded. Nothing was imported. "
-        "Convert it first, for example with: iconv -f GB18030 -t UTF-8"
+        "{file} is not {encoding}: byte {byte}, on line {line}, cannot be decoded. Nothing was imported. "
+        "Convert it first, for example with: iconv -f GB18030 -t UTF-8; or say `encoding` in the mapping."
     )
     zh = (
-        "{file} 不是 UTF-8 编码：第 {line} 行、第 {byte} 字节无法解码。未导入任何数据。"
-        "请先转换编码，例如：iconv -f GB18030 -t UTF-8"
+        "{file} 不是 {encoding} 编码：第 {line} 行、第 {byte} 字节无法解码。未导入任何数据。"
+        "请先转换编码，例如：iconv -f GB18030 -t UTF-8；或在映射文件中写明 encoding。"
     )
 
 
@@ -49,14 +49,68 @@ class ColumnsRepeated(Invalid):
 
 class LineTooLong(Invalid):
     code = "import-line-too-long"
-    en = "Line {line} of {file} is longer than {limit} bytes. Nothing was imported. Check the line breaks."
-    zh = "{file} 第 {line} 行超过 {limit} 字节。未导入任何数据。请检查换行符。"
+    en = "Line {line} of {file} is longer than {limit} letters. Nothing was imported. Check the line breaks."
+    zh = "{file} 第 {line} 行超过 {limit} 个字符。未导入任何数据。请检查换行符。"
+
+
+class FileInflated(Invalid):
+    code = "import-file-inflated"
+    en = "{file} unpacks to more than {limit} bytes, far beyond its size. Nothing was imported. Send parts."
+    zh = "{file} 解压后超过 {limit} 字节，与文件大小不符。未导入任何数据。请分批发送。"
+
+
+class FormatUnknown(Invalid):
+    code = "import-format-unknown"
+    en = "{file} is in none of the formats that can be read: {known} (plain, .gz or .zst). Export it as one."
+    zh = "{file} 不是可读取的格式：{known}（可为 .gz 或 .zst 压缩）。请导出为其中一种。"
+
+
+class FormatRefused(Invalid):
+    code = "import-format-refused"
+    en = "{file} is {found}, and this adapter reads {known}. Nothing was imported. Is it the right adapter?"
+    zh = "{file} 是 {found} 格式，而该适配器读取 {known}。未导入任何数据。请确认适配器是否正确。"
+
+
+class LibraryMissing(Invalid):
+    code = "import-library-missing"
+    en = "Reading {file} ({what}) needs the library {library}. Install it: pip install 'carbon-credit[files]'"
+    zh = "读取 {file}（{what}）需要库 {library}。请安装：pip install 'carbon-credit[files]'"
+
+
+class SheetMissing(Invalid):
+    code = "import-sheet-missing"
+    en = "{file} has no sheet “{sheet}”. Its sheets: {known}."
+    zh = "{file} 中没有工作表“{sheet}”。现有工作表：{known}。"
 
 
 class AdapterUnknown(Invalid):
     code = "import-adapter-unknown"
     en = "There is no adapter “{adapter}”. Known adapters: {known}."
     zh = "没有名为“{adapter}”的适配器。可用的适配器：{known}。"
+
+
+class AdapterNeeds(Invalid):
+    code = "import-adapter-needs"
+    en = "The adapter {adapter} cannot work out distances without {what}. Give {option} FILE."
+    zh = "适配器 {adapter} 计算距离需要{what}。请提供 {option} 文件。"
+
+
+class AdapterRehearsalOnly(Forbidden):
+    code = "import-adapter-rehearsal-only"
+    en = "The adapter {adapter} is for rehearsal programmes (x-…) only, not for {programme}."
+    zh = "适配器 {adapter} 仅用于演练项目（x-…），不能用于 {programme}。"
+
+
+class RidersUnreadable(Invalid):
+    code = "import-riders-unreadable"
+    en = "Line {line} of the riders file is not usable: {why}. Correct the file; nothing was imported."
+    zh = "骑行者文件第 {line} 行无法使用：{why}。请更正文件；未导入任何数据。"
+
+
+class StationsUnreadable(Invalid):
+    code = "import-stations-unreadable"
+    en = "Line {line} of the stations file is not usable: {why}. Correct the file; nothing was imported."
+    zh = "站点文件第 {line} 行无法使用：{why}。请更正文件；未导入任何数据。"
 
 
 class EnrolOutsideRehearsal(Forbidden):

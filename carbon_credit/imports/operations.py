@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from carbon_credit.imports.adapters import Adapter
-from carbon_credit.imports.delimited import DelimitedFile
 from carbon_credit.imports.errors import EnrolOutsideRehearsal, ImportUnreconciled
+from carbon_credit.imports.formats import open_rows
 from carbon_credit.imports.rowbook import RowBook
 from carbon_credit.imports.rows import Event, Item, Ride, RowOutcome, RowStatus
 
@@ -78,9 +78,10 @@ def run_import(
     """
     if enrol is not None and not programme.startswith(REHEARSAL_PREFIX):
         raise EnrolOutsideRehearsal(programme=programme)
+    adapter.check_programme(programme)
     report = progress or _silent
     book = RowBook()
-    file = DelimitedFile(path, progress=lambda done, total: report("reading", done, total))
+    file = open_rows(path, progress=lambda done, total: report("reading", done, total))
     credited = co2e_mg = 0
     rides = _rides(adapter.items(file, now=now), book)
     while batch := list(islice(rides, batch_size)):

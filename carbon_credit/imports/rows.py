@@ -1,15 +1,15 @@
 """What an adapter yields: rides to be credited, and rows whose outcome is already known."""
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Event: TypeAlias = dict[str, object]
 RowStatus: TypeAlias = Literal["credited", "held", "rejected", "duplicate"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ride:
-    """One event, the card that rode, and the lines of the file that it was made of.
+    """One event, the card or account that it belongs to, and the lines of the file that it was made of.
 
     Card and event stay out of `repr`, so that no log or traceback shows them.
     """
@@ -19,8 +19,7 @@ class Ride:
     lines: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RowOutcome:
+class RowOutcome(NamedTuple):
     """A row that becomes no event. `line` counts from 1, the header included."""
 
     line: int

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from carbon_credit.imports.delimited import MAX_LINE_BYTES, DelimitedFile, Record
 from carbon_credit.imports.errors import (
     ColumnsMissing,
     ColumnsRepeated,
@@ -15,6 +14,10 @@ from carbon_credit.imports.errors import (
     FileUnreadable,
     LineTooLong,
 )
+from carbon_credit.imports.formats.delimited import DelimitedFile
+from carbon_credit.imports.formats.lines import MAX_LINE
+from carbon_credit.imports.formats.packing import BLOCK_BYTES
+from carbon_credit.imports.formats.source import Record
 
 
 def read(folder: Path, data: bytes, columns: tuple[str, ...] = ("a", "b")) -> list[Record]:
@@ -61,7 +64,12 @@ def test_another_encoding_is_named_by_byte_and_line(tmp_path: Path) -> None:
     good = "a,b\n1,南山\n".encode()
     with pytest.raises(FileEncoding) as caught:
         read(tmp_path, good + "2,罗湖\n".encode("gb18030"))
-    assert caught.value.details == {"file": "swipes.csv", "byte": len(good) + 2, "line": 3}
+    assert caught.value.details == {
+        "file": "swipes.csv",
+        "encoding": "UTF-8",
+        "byte": len(good) + 2,
+        "line": 3,
+    }
     assert "iconv" in caught.value.message("zh")
     with pytest.raises(FileEncoding):
         read(tmp_path, "a,b\n1,2\n".encode("utf-16"))
@@ -83,7 +91,7 @@ def test_the_layout_is_checked_before_any_row(tmp_path: Path) -> None:
     with pytest.raises(ColumnsRepeated, match="a"):
         read(tmp_path, b"a,b,a\n1,2,3\n")
     with pytest.raises(LineTooLong, match="Line 2 "):
-        read(tmp_path, b"a,b\n" + b"1" * (MAX_LINE_BYTES + 1))
+        read(tmp_path, b"a,b\n" + b"1" * (MAX_LINE + 1))
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
@@ -95,11 +103,11 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 
 def test_progress_ends_with_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "f"
-    path.write_bytes(b"a,b\n" + b"1,2\n" * 5000)
+    path.write_bytes(b"a,b\n" + b"1,2\n" * (BLOCK_BYTES // 2))
     calls: list[tuple[int, int]] = []
     file = DelimitedFile(path, progress=lambda done, total: calls.append((done, total)))
-    assert sum(1 for _ in file.records(("a",))) == 5000
+    assert sum(1 for _ in file.records(("a",))) == BLOCK_BYTES // 2
     size = path.stat().st_size
     assert calls == sorted(calls)
-    assert len(calls) == 3
+    assert len(calls) > 2
     assert calls[-1] == (size, size)

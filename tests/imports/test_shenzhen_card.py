@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon_credit.imports.adapters import make_adapter
-from carbon_credit.imports.delimited import DelimitedFile
 from carbon_credit.imports.errors import AdapterUnknown
+from carbon_credit.imports.formats.delimited import DelimitedFile
 from carbon_credit.imports.rows import Event, Item, Ride, RowOutcome
 from carbon_credit.methodology.network import Network
 
@@ -133,7 +133,7 @@ def test_a_segment_without_a_length_is_left_to_the_bounds_of_the_activity() -> N
 
 def test_an_unknown_adapter_is_said() -> None:
     with pytest.raises(AdapterUnknown, match="shenzhen-card"):
-        make_adapter("citibike", network=NETWORK)
+        make_adapter("no-such", network=NETWORK)
 
 
 CELLS = st.tuples(

@@ -1,31 +1,165 @@
-"""One adapter per kind of operator file, and the table of their names."""
+"""Adapters: one mapping file for each kind of operator file, and the reader that they all share.
+
+The mappings beside this file come with the program; any other is given by its path.
+"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
 
-from carbon_credit.imports.adapters.shenzhen_card import PAIRING_WINDOW, ShenzhenCard
-from carbon_credit.imports.delimited import DelimitedFile
-from carbon_credit.imports.errors import AdapterUnknown
-from carbon_credit.imports.rows import Item
+from carbon_credit.imports.adapters.loading import LoadedMapping, load_mapping, names
+from carbon_credit.imports.adapters.mapping import ColumnSpec
+from carbon_credit.imports.adapters.measures import exact
+from carbon_credit.imports.adapters.pairs import Pairs
+from carbon_credit.imports.adapters.places import Measure, measure_by
+from carbon_credit.imports.adapters.reading import row_reader
+from carbon_credit.imports.adapters.refusal import RowRefused
+from carbon_credit.imports.errors import AdapterRehearsalOnly, FormatRefused
+from carbon_credit.imports.formats import Column, Layout, RowSource
+from carbon_credit.imports.riders import Riders
+from carbon_credit.imports.rows import Item, RowOutcome
+from carbon_credit.imports.stations import Stations
 from carbon_credit.methodology.network import Network
 
+__all__ = ["Adapter", "load_mapping", "make_adapter", "names"]
 
-class Adapter(Protocol):
-    """Reads one kind of file."""
-
-    name: str
-
-    def items(self, file: DelimitedFile, *, now: datetime) -> Iterator[Item]:
-        """Every data row once, alone or as part of a ride. No ride before the whole file was read."""
-        ...
+REHEARSAL_PREFIX = "x-"
 
 
-ADAPTERS = {ShenzhenCard.name: ShenzhenCard}
+class Adapter:
+    """Reads one kind of file.
+
+    `digest`: SHA-256 (hex) of the mapping. `link_kind`: the kind of link that it names citizens by, None
+    where a column says it. `totals` after reading: `rows`, and the exact sum of each control column.
+    """
+
+    def __init__(self, loaded: LoadedMapping, *, measure: Measure, riders: Path | None) -> None:
+        mapping = loaded.mapping
+        self.name = mapping.name
+        self.digest = loaded.digest
+        self.rehearsal_only = mapping.rehearsal_only
+        self.link_kind = mapping.citizen.kind if isinstance(mapping.citizen.kind, str) else None
+        self.totals: dict[str, int | str] = {}
+        self._mapping = mapping
+        self._measure = measure
+        self._riders = riders
+        self._columns = [_column(spec) for spec in mapping.columns.values()]
+        self._at = {name: place for place, name in enumerate(mapping.columns)}
+        self._layout = _layout(loaded)
+
+    def check_programme(self, programme: str) -> None:
+        """Raises `AdapterRehearsalOnly` where its events may not be credited in this programme."""
+        if self.rehearsal_only and not programme.startswith(REHEARSAL_PREFIX):
+            raise AdapterRehearsalOnly(adapter=self.name, programme=programme)
+
+    def items(self, source: RowSource, *, now: datetime) -> Iterator[Item]:
+        """Every data row once, alone or as part of a ride, always in the same order.
+
+        A file that fails as a whole may do so after its first rides. Raises its errors.
+        """
+        if source.format not in self._layout.formats:
+            known = ", ".join(self._layout.formats)
+            raise FormatRefused(file=source.name, found=source.format, known=known)
+        if self._mapping.pairing is not None:
+            yield from self._paired(source, now)
+        else:
+            yield from self._single(source, now)
+
+    def _single(self, source: RowSource, now: datetime) -> Iterator[Item]:
+        riders = Riders(self._riders) if self._riders is not None else None
+        sums = _Sums(self._mapping.control, self._at)
+        try:
+            read = row_reader(self._mapping, self._at, measure=self._measure, riders=riders)
+            for line, values in source.records(self._columns, self._layout):
+                if values is None:
+                    yield RowOutcome(line, "rejected", "row-malformed")
+                    continue
+                sums.add(values)
+                try:
+                    ride = read(line, values, now)
+                except RowRefused as refused:
+                    yield RowOutcome(line, refused.status, refused.reason)
+                else:
+                    yield ride
+        finally:
+            if riders is not None:
+                riders.close()
+        self.totals = {"rows": source.rows, **sums.told()}
+
+    def _paired(self, source: RowSource, now: datetime) -> Iterator[Item]:
+        assert self._mapping.pairing is not None  # noqa: S101 the caller has looked
+        sums = _Sums(self._mapping.control, self._at)
+        pairs = Pairs(self._mapping, self._mapping.pairing, self._at, self._measure)
+        try:
+            for line, values in source.records(self._columns, self._layout):
+                if values is None:
+                    yield RowOutcome(line, "rejected", "row-malformed")
+                    continue
+                sums.add(values)
+                try:
+                    pairs.take(line, values, now)
+                except RowRefused as refused:
+                    yield RowOutcome(line, refused.status, refused.reason)
+            self.totals = {"rows": source.rows, **sums.told()}
+            yield from pairs.items()
+        finally:
+            pairs.close()
 
 
-def make_adapter(name: str, *, network: Network, pairing_window: timedelta = PAIRING_WINDOW) -> Adapter:
-    """The adapter of that name. Raises `AdapterUnknown`."""
-    if name not in ADAPTERS:
-        raise AdapterUnknown(adapter=name, known=", ".join(sorted(ADAPTERS)))
-    return ADAPTERS[name](network=network, pairing_window=pairing_window)
+def make_adapter(
+    name_or_path: str,
+    *,
+    network: Network | None = None,
+    riders: Path | None = None,
+    stations: Stations | None = None,
+) -> Adapter:
+    """The adapter of that name, or of the mapping file at that path.
+
+    Raises `AdapterUnknown`, a DataError naming file, line and key, and `AdapterNeeds` where distances need a
+    network or stations that are not given.
+    """
+    loaded = load_mapping(name_or_path)
+    mapping = loaded.mapping
+    if mapping.citizen.riders and riders is None:  # every row will be `no-citizen`: nothing to measure
+        return Adapter(loaded, measure=lambda _origin, _destination: {}, riders=None)
+    measure = measure_by(mapping, network=network, stations=stations)
+    return Adapter(loaded, measure=measure, riders=riders if mapping.citizen.riders else None)
+
+
+class _Sums:
+    """Control totals. What is no number counts nothing: the total then tells."""
+
+    def __init__(self, control: tuple[str, ...], at: dict[str, int]) -> None:
+        self._places = [(name, at[name]) for name in control]
+        self._sums = {name: Decimal() for name in control}
+
+    def add(self, values: tuple[str, ...]) -> None:
+        for name, place in self._places:
+            try:
+                self._sums[name] += exact(values[place])
+            except RowRefused:
+                continue
+
+    def told(self) -> dict[str, int | str]:
+        return {
+            name: int(total) if total == total.to_integral_value() else format(total.normalize(), "f")
+            for name, total in self._sums.items()
+        }
+
+
+def _column(spec: ColumnSpec | str) -> Column:
+    return Column((spec,)) if isinstance(spec, str) else Column(spec.names, spec.required)
+
+
+def _layout(loaded: LoadedMapping) -> Layout:
+    file = loaded.mapping.file
+    return Layout(
+        formats=file.formats,
+        encoding=file.encoding,
+        delimiter="\t" if file.delimiter == "tab" else file.delimiter,
+        skip_rows=file.skip_rows,
+        names=file.names,
+        sheet=file.sheet,
+        items=file.items,
+    )
