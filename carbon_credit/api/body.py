@@ -1,7 +1,8 @@
 """Reading a request strictly: media type first, then the bytes, then the schema."""
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import orjson
 from flask import request
@@ -62,9 +63,17 @@ def load_form(schema: Schema) -> Any:
 def load_query(schema: Schema) -> Any:
     """The query string as `schema` reads it. Raises FieldsInvalid."""
     try:
+        if not request.query_string:
+            return dict(_without_query(schema))
         return schema.load(_single(request.args))
     except ValidationError as error:
         raise FieldsInvalid(_messages(error), in_query=True) from error
+
+
+@cache
+def _without_query(schema: Schema) -> Mapping[str, object]:
+    # Most requests have none, and what their schema makes of nothing is always the same.
+    return cast(Mapping[str, object], schema.load({}))
 
 
 def _load(schema: Schema, payload: Any) -> Any:

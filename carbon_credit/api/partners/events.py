@@ -226,12 +226,15 @@ def _from_cloudevent(envelope: object) -> object:
 
 def _told(outcome: Outcome) -> dict[str, object]:
     reason = REASONS.get(outcome.reason or "")
+    detail = outcome.detail_en
+    if detail is not None and language() == "zh":
+        detail = outcome.detail_zh
     return {
         "id": outcome.id,
         "status": outcome.status,
         "revision": outcome.revision,
         "reason": outcome.reason,
-        "detail": outcome.detail_zh if language() == "zh" else outcome.detail_en,
+        "detail": detail,
         "retryable": reason is not None and reason.retryable,
         "first": outcome.first,
         "reduction_id": outcome.reduction_id,
