@@ -3,6 +3,7 @@
 from carbon_credit.catalogue import models as catalogue
 from carbon_credit.events import models as events
 from carbon_credit.identity import models as identity
+from carbon_credit.imports import models as imports
 from carbon_credit.kernel import idempotency
 from carbon_credit.kernel.db import Base
 from carbon_credit.ledger import models as ledger
@@ -17,6 +18,7 @@ __all__ = [
     "events",
     "idempotency",
     "identity",
+    "imports",
     "ledger",
     "metadata",
     "offsets",

@@ -1,7 +1,7 @@
 """`import`: an operator's file becomes events."""
 
-import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -21,89 +21,190 @@ from carbon_credit.cli.context import (
     stderr,
 )
 from carbon_credit.cli.enrolment import enrol_people
+from carbon_credit.cli.importing import (
+    credit_until_ended,
+    hands_of,
+    helpers,
+    load,
+    say,
+    summary,
+    wait_to_read,
+)
 from carbon_credit.identity.operations import create_party
 from carbon_credit.identity.queries import party_named, resolve_links
-from carbon_credit.imports.adapters import make_adapter
-from carbon_credit.imports.operations import CreditBatch, EnrolCards, Progress, run_import
-from carbon_credit.kernel import clock
-from carbon_credit.kernel.quantity import grams_text
+from carbon_credit.imports.adapters import Adapter, make_adapter
+from carbon_credit.imports.errors import EnrolOutsideRehearsal
+from carbon_credit.imports.formats import file_digest
+from carbon_credit.imports.jobs.control import Control, control_of, read_control
+from carbon_credit.imports.jobs.errors import FileDigestDiffers
+from carbon_credit.imports.jobs.opening import LOCAL, Delivery, open_job
+from carbon_credit.imports.jobs.records import JobRecord, all_rejects
+from carbon_credit.imports.jobs.rejects import write_rejects
+from carbon_credit.imports.stations import Stations
 from carbon_credit.methodology.network import Network
-from carbon_credit.quantification.operations import credit
+from carbon_credit.sweeps.importing import Enrol, stage
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _CITIES = {"gd-sz": "shenzhen", "gd-gz": "guangzhou"}
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("import")
 @programme_option
 @click.option("--partner", required=True, help="Name of the partner whose file it is")
 @click.option("--adapter", required=True, help="Name of an adapter, or path of a mapping file")
-@click.option("--network", "network_path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--network", "network_path", type=_FILE, help="Track segments, for distances between gates")
+@click.option("--riders", type=_FILE, help="Whose trips they were: CSV with `citizen` and `trip` or `line`")
+@click.option("--stations", "stations_path", type=_FILE, help="Stations with coordinates")
 @click.option("--enrol-unlinked", is_flag=True, help="Rehearsal only: create test citizens for unknown cards")
+@click.option(
+    "--control", "control_path", type=_FILE, help="Control totals that must match: JSON or name=value"
+)
+@click.option("--expect-rows", type=click.IntRange(0), help="How many data rows the file must have")
+@click.option(
+    "--expect-sum", "sums", multiple=True, metavar="COLUMN=SUM", help="What a column must add up to"
+)
+@click.option(
+    "--replaces", type=click.UUID, metavar="IMPORT", help="The earlier import that this file corrects"
+)
+@click.option("--workers", type=click.IntRange(1, 16), help="Processes that credit (2; on SQLite 1)")
 @click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Where to list refused rows")
 @json_option
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=_FILE)
 def import_(
     programme: str,
     partner: str,
     adapter: str,
     network_path: Path | None,
+    riders: Path | None,
+    stations_path: Path | None,
     enrol_unlinked: bool,
+    control_path: Path | None,
+    expect_rows: int | None,
+    sums: tuple[str, ...],
+    replaces: UUID | None,
+    workers: int | None,
     rejects: Path | None,
     as_json: bool,
     file: Path,
 ) -> None:
-    """Import FILE (plain or .gz) of PARTNER.
+    """Import FILE of PARTNER. The whole file is read and checked before anything of it is credited.
 
-    May be stopped and run again: nothing is credited twice. Refused rows go to a rejects file with
-    line numbers and reasons.
+    May be stopped at any moment and run again: it goes on where it was, and nothing is credited twice.
+    Refused rows go to a rejects file with line numbers and reasons.
     """
     here = open_installation()
     here.look(lambda session, _now: programme_rules(session, programme=programme))  # is there such a one?
-    network = _network(here, programme, network_path)
-    partner_id = _partner(here, programme, partner, create=enrol_unlinked and programme.startswith("x-"))
+    if enrol_unlinked and not programme.startswith("x-"):
+        raise EnrolOutsideRehearsal(programme=programme)
+    control = _control(control_path, expect_rows, sums)
+    network = _network(here, programme, network_path) if network_path else None
+    stations = Stations.from_csv(stations_path.read_bytes()) if stations_path else None
+    reader = make_adapter(adapter, network=network, riders=riders, stations=stations)
+    reader.check_programme(programme)
+    partner_id = _partner(here, programme, partner, create=enrol_unlinked)
+    options = {
+        "network": network.digest if network else None,
+        "stations": stations.digest if stations else None,
+        "riders": file_digest(riders) if riders else None,
+        "enrol": enrol_unlinked or None,
+    }
+    known = _open(
+        here,
+        file,
+        Delivery(
+            programme=programme,
+            partner_id=partner_id,
+            adapter=reader.name,
+            mapping_digest=reader.digest,
+            options={name: value for name, value in options.items() if value is not None},
+            file_name=file.name[:255],
+            sha256="",
+            size=0,
+            source=LOCAL,
+            control=control,
+            replaces_id=replaces,
+        ),
+    )
+    enrol = _enrolling(programme, partner_id) if enrol_unlinked else None
+    run(here, known, file, reader, enrol=enrol, workers=workers)
     rejects = rejects or here.settings.var_dir / "rejects" / f"{file.name}.rejects.csv"
     rejects.parent.mkdir(parents=True, exist_ok=True)
-    with progress(f"Importing {file.name}") as done:
-        summary = run_import(
-            path=file,
-            adapter=make_adapter(adapter, network=network),
-            programme=programme,
-            credit=crediting(here, programme, partner_id),
-            now=clock.now(),
-            enrol=_enrolling(here, programme, partner_id) if enrol_unlinked else None,
-            rejects=rejects,
-            progress=_as_rows(done),
-        )
+    here.look(lambda session, _now: write_rejects(rejects, all_rejects(session, job_id=known.id)))
+    told = summary(here, known.id)
     if as_json:
-        emit({**summary.as_dict(), "rejects": str(rejects)})
+        emit({**told, "rejects": str(rejects)})
         return
-    told = summary.as_dict()
-    stderr.print("  ".join(f"{name} {value:,}" for name, value in told.items()))
-    stderr.print(f"{grams_text(summary.co2e_mg)} g credited. Refused and held rows: {rejects}")
+    say(told)
+    stderr.print(f"Refused and held rows: {rejects}", highlight=False)
 
 
-def crediting(here: Installation, programme: str, partner_id: UUID) -> CreditBatch:
-    """Credits each batch in a unit of work of its own; operators' files may be old."""
+def run(
+    here: Installation,
+    known: JobRecord,
+    file: Path,
+    adapter: Adapter,
+    *,
+    enrol: Enrol | None = None,
+    workers: int | None = None,
+) -> JobRecord:
+    """Read the file, unless that is done, and credit it, beside whoever else is at it."""
+    number = workers or (1 if here.settings.embedded else 2)
+    hands = hands_of(here)
+    with helpers(here, known.id, number - 1):
+        with progress(f"Reading {known.file_name}", total=known.size) as read:
 
-    def credit_batch(payloads: Sequence[object]) -> Sequence[object]:
-        return here.act(
-            lambda session, now: credit(
-                session,
-                programme=programme,
-                partner_id=partner_id,
-                payloads=payloads,
-                now=now,
-                backfill=True,
-            )
-        )
+            def reading(job: JobRecord, take_over: bool) -> bool:
+                step = _steps(read)
+                return stage(
+                    hands,
+                    known=job,
+                    path=file,
+                    adapter=adapter,
+                    take_over=take_over,
+                    progress=step,
+                    enrol=enrol,
+                )
 
-    return credit_batch  # type: ignore[return-value]
+            wait_to_read(here, known, reading)
+        with progress(f"Crediting {known.file_name}", total=_rows(here, known)) as done:
+            return credit_until_ended(here, known.id, progress=done)
 
 
-def _network(here: Installation, programme: str, path: Path | None) -> Network:
-    if path is None:
-        raise click.UsageError("This adapter computes distances between gates: give --network FILE.")
+def _open(here: Installation, file: Path, delivery: Delivery) -> JobRecord:
+    sha256 = file_digest(file)
+    if delivery.control.sha256 not in (None, sha256):
+        raise FileDigestDiffers(file=file.name, found=sha256, expected=delivery.control.sha256)
+    whole = replace(delivery, sha256=sha256, size=max(1, file.stat().st_size))
+    known, new = here.act(
+        lambda session, now: open_job(session, delivery=whole, created_by="command-line", now=now)
+    )
+    if not new:
+        stderr.print(f"Going on with the import {known.id} ({known.state}).", highlight=False)
+    return known
+
+
+def _control(path: Path | None, rows: int | None, sums: tuple[str, ...]) -> Control:
+    told = read_control(path.read_bytes()) if path else Control()
+    more: dict[str, object] = {} if rows is None else {"rows": rows}
+    for one in sums:
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise click.UsageError("--expect-sum takes COLUMN=SUM.")
+        more[name] = value
+    given = control_of(more)
+    return replace(
+        told,
+        rows=told.rows if given.rows is None else given.rows,
+        sums={**told.sums, **given.sums},
+    )
+
+
+def _rows(here: Installation, known: JobRecord) -> int | None:
+    return load(here, known.id).rows_total
+
+
+def _network(here: Installation, programme: str, path: Path) -> Network:
     data = path.read_bytes()
     city = _CITIES.get(programme.removeprefix("x-"))
     network = Network.from_csv(data, city=city)
@@ -131,14 +232,13 @@ def _partner(here: Installation, programme: str, name: str, *, create: bool) -> 
     return partner_id
 
 
-def _enrolling(here: Installation, programme: str, partner_id: UUID) -> EnrolCards:
+def _enrolling(programme: str, partner_id: UUID) -> Enrol:
     """Test citizens for cards that lead to nobody, with test consent and mandate, all tier `assumed`."""
 
-    def deed(session: Session, now: datetime, cards: Sequence[str]) -> None:
+    def deed(session: Session, now: datetime, wanted: Sequence[tuple[str, str]]) -> None:
         rules = programme_rules(session, programme=programme)
         if not rules.may_enrol_unlinked:
             raise click.UsageError(f"{programme} does not allow enrolling unlinked cards.")
-        wanted = [("transit-card", card) for card in cards]
         known = resolve_links(session, programme=programme, links=wanted)
         new = [link for link in wanted if link not in known]
         if new:
@@ -154,18 +254,16 @@ def _enrolling(here: Installation, programme: str, partner_id: UUID) -> EnrolCar
                 now=now,
             )
 
-    return lambda cards: here.act(lambda session, now: deed(session, now, cards))
+    return deed
 
 
-def _as_rows(done: Callable[[int], None]) -> Progress:
+def _steps(done: Callable[[int], None]) -> Callable[[int, int], None]:
     """Turns totals so far into steps, for the bar."""
-    before = {"reading": 0, "crediting": 0}
-    lock = threading.Lock()
+    before = 0
 
-    def report(phase: str, amount: int, _total: int) -> None:
-        with lock:
-            if phase == "crediting":
-                done(amount - before[phase])
-                before[phase] = amount
+    def report(amount: int, _total: int) -> None:
+        nonlocal before
+        done(amount - before)
+        before = amount
 
     return report

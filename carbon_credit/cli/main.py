@@ -14,6 +14,7 @@ from carbon_credit.cli.demo import demo
 from carbon_credit.cli.dossiers import dossier
 from carbon_credit.cli.facts import facts
 from carbon_credit.cli.imports import import_
+from carbon_credit.cli.jobs import imports
 from carbon_credit.cli.ledgers import ledger
 from carbon_credit.cli.methodologies import methodology
 from carbon_credit.cli.pages import pages
@@ -42,6 +43,7 @@ for command in (
     party,
     facts,
     import_,
+    imports,
     methodology,
     quantify,
     period,

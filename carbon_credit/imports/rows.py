@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 Event: TypeAlias = dict[str, object]
-RowStatus: TypeAlias = Literal["credited", "held", "rejected", "duplicate"]
+RowStatus: TypeAlias = Literal["credited", "held", "rejected", "duplicate", "dropped"]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""A file as a job in the database: received, staged in chunks, credited chunk by chunk, reconciled."""

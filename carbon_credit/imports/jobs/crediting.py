@@ -1,0 +1,188 @@
+"""Crediting a chunk: its events, its counts, its refused rows and its mark, in one transaction.
+
+Whoever comes takes the next chunk that nobody holds. A worker that dies loses its open transaction and
+nothing else, so a chunk counts exactly once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Table, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from carbon_credit.events.incoming import claim_key
+from carbon_credit.imports.errors import ImportUnreconciled
+from carbon_credit.imports.jobs.chunks import unpacked
+from carbon_credit.imports.jobs.records import counts, job, undone
+from carbon_credit.imports.jobs.states import move, state_of
+from carbon_credit.imports.models import ImportChunk, ImportJob, ImportReject
+from carbon_credit.imports.rows import RowStatus
+from carbon_credit.kernel.bulk import append_rows
+from carbon_credit.kernel.db import keys_of
+from carbon_credit.quantification.operations import credit
+from carbon_credit.quantification.outcomes import Outcome
+
+_REJECT = cast(Table, ImportReject.__table__)
+_REJECT_COLUMNS = tuple(column.name for column in _REJECT.columns)
+
+KnownCards = Callable[[Session, str, Sequence[tuple[str, str]]], set[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What is needed of a chunk and its job to credit it."""
+
+    number: int
+    rows: int
+    payload: bytes
+    programme: str
+    partner_id: UUID
+    corrects: bool
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What becomes of a chunk's rows."""
+
+    credited_rows: int = 0
+    held: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    dropped: int = 0
+    credited: int = 0
+    revised: int = 0
+    co2e_mg: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def credit_next(session: Session, *, job_id: UUID, now: datetime) -> int:
+    """Credit the next chunk of the job that nobody else works at; its rows, 0 where there is none."""
+    chunk = _next(session, job_id)
+    if chunk is None:
+        return 0
+    payloads, lines = unpacked(chunk.payload)
+    outcomes = credit(
+        session,
+        programme=chunk.programme,
+        partner_id=chunk.partner_id,
+        payloads=payloads,
+        now=now,
+        backfill=True,
+        corrects=chunk.corrects,
+    )
+    if len(outcomes) != len(payloads):
+        raise ImportUnreconciled(why=f"{len(payloads)} events were handed on, {len(outcomes)} came back")
+    tally, refused = _Tally(), []
+    for event, its_lines, outcome in zip(payloads, lines, outcomes, strict=True):
+        status, reason = row_outcome(outcome)
+        _count(tally, status, len(its_lines))
+        if status == "credited":
+            tally.credited += 1
+            tally.co2e_mg += outcome.co2e_mg
+            tally.revised += outcome.revision != event.get("revision", 1)
+        else:
+            refused += [(job_id, line, status, reason) for line in its_lines]
+    refused.sort(key=lambda row: row[1])
+    append_rows(session, _REJECT, _REJECT_COLUMNS, refused)
+    session.execute(
+        update(ImportChunk)
+        .where(ImportChunk.job_id == job_id, ImportChunk.number == chunk.number)
+        .values(
+            payload=None, done_at=now, claim_keys=_claim_keys(session, chunk, payloads), **tally.as_dict()
+        )
+    )
+    return chunk.rows
+
+
+def finish(session: Session, *, job_id: UUID, now: datetime) -> str:
+    """End the job if all its chunks are done and its rows add up; the state that it is in now.
+
+    One that replaces another goes on to `withdrawing`. Raises ImportUnreconciled.
+    """
+    state = state_of(session, job_id=job_id, lock=True)
+    if state != "crediting" or undone(session, job_id=job_id):
+        return state
+    if job(session, job_id=job_id).replaces_id is not None:
+        move(session, job_id=job_id, to="withdrawing", now=now)
+        return "withdrawing"
+    return close(session, job_id=job_id, now=now)
+
+
+def close(session: Session, *, job_id: UUID, now: datetime) -> str:
+    """Reconcile a job that has done everything, and end it. Raises ImportUnreconciled."""
+    known, told = job(session, job_id=job_id), counts(session, job_id=job_id)
+    listed = session.scalar(select(func.count()).where(ImportReject.job_id == job_id))
+    if not known.rows_total == told.rows == told.outcomes:
+        raise ImportUnreconciled(why=f"{known.rows_total} rows were read, {told.outcomes} have an outcome")
+    if listed != told.refused:
+        raise ImportUnreconciled(why=f"{told.refused} rows were refused, {listed} are listed")
+    move(session, job_id=job_id, to="done", now=now)
+    return "done"
+
+
+def row_outcome(outcome: Outcome) -> tuple[RowStatus, str]:
+    """What an event's outcome means for each of its rows."""
+    match outcome.status:
+        case "credited":
+            return "credited", ""
+        case "duplicate":
+            return "duplicate", "already-reported"
+        case "held":
+            return "held", outcome.reason or "held"
+        case _:
+            return "rejected", outcome.reason or outcome.status
+
+
+def _next(session: Session, job_id: UUID) -> _Chunk | None:
+    # The first of each lane only: those behind it wait until it is committed.
+    earlier = aliased(ImportChunk)
+    behind = exists().where(
+        earlier.job_id == ImportChunk.job_id,
+        earlier.lane == ImportChunk.lane,
+        earlier.number < ImportChunk.number,
+        earlier.done_at.is_(None),
+    )
+    statement = (
+        select(
+            ImportChunk.number,
+            ImportChunk.rows,
+            ImportChunk.payload,
+            ImportJob.programme,
+            ImportJob.partner_id,
+            ImportJob.replaces_id,
+        )
+        .join(ImportJob, ImportJob.id == ImportChunk.job_id)
+        .where(
+            ImportChunk.job_id == job_id,
+            ImportChunk.done_at.is_(None),
+            ImportJob.state == "crediting",
+            ~behind,
+        )
+        .order_by(ImportChunk.number)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=ImportChunk)
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None or row.payload is None:
+        return None
+    return _Chunk(
+        row.number, row.rows, row.payload, row.programme, row.partner_id, row.replaces_id is not None
+    )
+
+
+def _count(tally: _Tally, status: str, rows: int) -> None:
+    name = "credited_rows" if status == "credited" else status
+    setattr(tally, name, getattr(tally, name) + rows)
+
+
+def _claim_keys(session: Session, chunk: _Chunk, payloads: Sequence[dict[str, Any]]) -> bytes:
+    key = keys_of(session).mac
+    found = {
+        claim_key(key, partner_id=chunk.partner_id, event_id=str(one.get("id"))).bytes for one in payloads
+    }
+    return b"".join(sorted(found))
