@@ -132,6 +132,7 @@ def import_(
     rejects.parent.mkdir(parents=True, exist_ok=True)
     here.look(lambda session, _now: write_rejects(rejects, all_rejects(session, job_id=known.id)))
     told = summary(here, known.id)
+    here.database.dispose()
     if as_json:
         emit({**told, "rejects": str(rejects)})
         return

@@ -232,8 +232,9 @@ def _enrol(hands: Hands, known: JobRecord, enrol: Enrol) -> None:
     ):
         number, payload = found[0]
         events, _lines = unpacked(payload)
-        links = {(link["kind"], link["value"]) for event in events if (link := event["citizen"].get("link"))}
-        hands.act(lambda session, now, links=sorted(links): enrol(session, now, links))  # type: ignore[misc]
+        named = {(link["kind"], link["value"]) for event in events if (link := event["citizen"].get("link"))}
+        links = sorted(named)
+        hands.act(lambda session, now, links=links: enrol(session, now, links))  # type: ignore[misc]
 
 
 def _withdraw(hands: Hands, job_id: UUID) -> str:
