@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from bench.floor import Floor
 from bench.measure import Figure, Plan, compared
-from bench.town import Spent, Town, check, credited_together, town
+from bench.town import Spent, Town, Want, check, credited_together, town
 from carbon_credit.kernel.settings import Settings
 
 SECTION = "Bulk path on PostgreSQL"
@@ -23,10 +23,10 @@ Run = Callable[[Settings], Spent]
 def measure(plan: Plan) -> list[Figure]:
     """Events per second of our path and of the floor, on one connection and on two."""
     people = max(plan.rides // RIDES_EACH, plan.people)
-    with town(people=people, history=plan.history, rides=plan.rides) as ours:
+    with town(Want(people, plan.history, plan.rides)) as ours:
         with ours.copy() as settings:
-            credited_together(ours, settings, size=SIZES[0], processes=1)
-            check(ours, settings)
+            credited_together(ours.parts, settings, size=SIZES[0], processes=1)
+            check(ours, ours.parts, settings)
             floor = Floor(ours, settings, FLOOR_SIZES)
         return [figure for together in TOGETHER for figure in _race(ours, floor, together, plan.rounds)]
 
@@ -34,12 +34,13 @@ def measure(plan: Plan) -> list[Figure]:
 def _race(ours: Town, floor: Floor, together: int, rounds: int) -> list[Figure]:
     runs = _runs(ours, floor, together)
     spent = [[_spent(ours, run) for run in runs.values()] for _ in range(min(rounds, 3))]
-    rates = [[ours.count / one.seconds for one in each] for each in spent]
+    count = ours.parts[0].count
+    rates = [[count / one.seconds for one in each] for each in spent]
     figures = compared(SECTION, [(name, "events/s") for name in runs], rates)
     if not all(one.server_s for each in spent for one in each):
         return figures
-    processor = [[(one.client_s + one.server_s) / ours.count * 1e6 for one in each] for each in spent]
-    server = [[one.server_s / ours.count * 1e6 for one in each] for each in spent]
+    processor = [[(one.client_s + one.server_s) / count * 1e6 for one in each] for each in spent]
+    server = [[one.server_s / count * 1e6 for one in each] for each in spent]
     named = [(f"{name}, processor", "µs an event") for name in runs]
     figures += compared(SECTION, named, processor)
     return figures + compared(SECTION, [(f"{name}, of PostgreSQL", unit) for name, unit in named], server)
@@ -49,7 +50,7 @@ def _runs(ours: Town, floor: Floor, together: int) -> dict[str, Run]:
     """What runs, by name; the strictest floor last."""
 
     def crediting(size: int) -> Run:
-        return lambda settings: credited_together(ours, settings, size=size, processes=together)
+        return lambda settings: credited_together(ours.parts, settings, size=size, processes=together)
 
     def bare(size: int) -> Run:
         return lambda settings: floor.run(settings, size=size, connections=together)
@@ -61,5 +62,5 @@ def _runs(ours: Town, floor: Floor, together: int) -> dict[str, Run]:
 def _spent(ours: Town, run: Run) -> Spent:
     with ours.copy() as settings:
         spent = run(settings)
-        check(ours, settings)
+        check(ours, ours.parts, settings)
     return spent

@@ -32,7 +32,7 @@ def server_version() -> str | None:
 
 
 @contextmanager
-def fresh_database(kind: str) -> Iterator[Database]:
+def fresh_database(kind: str, *, methodologies: Path | None = None) -> Iterator[Database]:
     """A migrated database of the kind, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="carbon-credit-bench-") as folder:
         settings = read_settings({"CARBON_CREDIT_VAR": folder})
@@ -41,7 +41,8 @@ def fresh_database(kind: str) -> Iterator[Database]:
         if kind == "PostgreSQL":
             url = url_of(name)
             on_server(f"CREATE DATABASE {name}")
-        database = Database(replace(settings, database_url=url))
+        where = methodologies or settings.methodologies_dir
+        database = Database(replace(settings, database_url=url, methodologies_dir=where))
         try:
             schema.upgrade(database)
             yield database

@@ -52,8 +52,9 @@ def measure(kind: str, plan: Plan) -> list[Figure]:
 class City:
     """A partner, citizens with consents and mandates, and their events, day after day."""
 
-    def __init__(self, database: Database, people: int) -> None:
+    def __init__(self, database: Database, people: int, *, programme: str = PROGRAMME) -> None:
         self._database = database
+        self.programme = programme
         self._random = Random(13)
         self._links = [f"CARD-{number}" for number in range(people)]
         begin = now() - timedelta(days=500)
@@ -61,7 +62,7 @@ class City:
             seed(session, root=database.settings.methodologies_dir, now=now())
             # Who reports all of it.
             self.partner = create_party(
-                session, programme=PROGRAMME, role="partner", name="bench", now=now()
+                session, programme=programme, role="partner", name="bench", now=now()
             ).id
         for place in range(0, people, ENROLLED_AT_ONCE):
             self._enrol(self._links[place : place + ENROLLED_AT_ONCE], given_at=begin)
@@ -90,7 +91,7 @@ class City:
         with unit_of_work(self._database) as session:
             enrol_people(
                 session,
-                programme=PROGRAMME,
+                programme=self.programme,
                 partners=[self.partner],
                 links_of=[[("transit-card", link)] for link in links],
                 scenes=SCENES,
@@ -109,7 +110,7 @@ class City:
         return transact(
             self._database,
             lambda session: credit(
-                session, programme=PROGRAMME, partner_id=self.partner, payloads=payloads, now=now()
+                session, programme=self.programme, partner_id=self.partner, payloads=payloads, now=now()
             ),
         )
 
@@ -144,7 +145,7 @@ class City:
         quantities = '{"distance_m":8300,"distance_source":"meter","duration_s":1800}'
         ids: tuple[UUID, ...] = (self.partner, random_id())
         who = ("metro.ride", random_id(), instant, None, instant, instant, instant.date())
-        return (new_id(), PROGRAMME, *ids, 1, *who, quantities, "measured", None, random_id(), bytes(16))
+        return (new_id(), self.programme, *ids, 1, *who, quantities, "measured", None, random_id(), bytes(16))
 
 
 def milligrams(payload: Payload) -> int:

@@ -147,7 +147,7 @@ class Floor:
 
     def __init__(self, town: Town, credited: Settings, sizes: Sequence[int]) -> None:
         """`credited`: a copy in which our own path has credited all rides; `sizes` of the batches."""
-        self._town = town
+        self._part = town.parts[0]
         self._folder = town.folder / "floor"
         with psycopg.connect(plain(credited)) as connection:
             connection.execute(_JOINED)
@@ -175,10 +175,8 @@ class Floor:
     def _write(self, connection: psycopg.Connection, size: int) -> None:
         folder = self._folder / str(size)
         folder.mkdir(parents=True)
-        # The first rows are the history, which the template holds already.
-        for number, begin in enumerate(
-            range(self._town.history, self._town.history + self._town.count, size)
-        ):
+        first = self._part.history  # the first rows are there already
+        for number, begin in enumerate(range(first, first + self._part.count, size)):
             part = f"SELECT {_NAMES} FROM prepared WHERE n > {begin} AND n <= {begin + size} ORDER BY n"
             (folder / f"{number:06}").write_bytes(_bytes(connection, part))
 

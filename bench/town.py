@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -34,19 +34,38 @@ HISTORY_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Town:
-    """The template and the rides that none of its copies has seen yet.
+class Part:
+    """A programme's people, and rides of theirs that no copy has seen yet.
 
-    `milligrams`: what history and rides amount to together, computed by hand.
+    `history`: events that are there already; `history_mg`, `rides_mg`: computed by hand.
     """
 
-    template: str
-    settings: Settings
+    programme: str
     partner: UUID
     rides: Path
     count: int
     history: int
-    milligrams: int
+    history_mg: int
+    rides_mg: int
+
+    def chunks(self, size: int) -> list[Path]:
+        """The rides in files of `size`, written once."""
+        folder = self.rides.with_name(f"{self.rides.stem}-{size}")
+        if not folder.exists():
+            folder.mkdir()
+            with self.rides.open("rb") as lines:
+                for number, part in enumerate(iter(lambda: list(islice(lines, size)), [])):
+                    (folder / f"{number:06}.json").write_bytes(b"[" + b",".join(part) + b"]")
+        return sorted(folder.iterdir())
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """The template: a database that nobody writes to, for others to begin as."""
+
+    template: str
+    settings: Settings
+    parts: tuple[Part, ...]
     folder: Path
 
     @contextmanager
@@ -60,43 +79,49 @@ class Town:
         finally:
             on_server(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    def chunks(self, size: int) -> list[Path]:
-        """The rides in files of `size`, written once."""
-        folder = self.folder / f"chunks-{size}"
-        if not folder.exists():
-            folder.mkdir()
-            with self.rides.open("rb") as lines:
-                for number, part in enumerate(iter(lambda: list(islice(lines, size)), [])):
-                    (folder / f"{number:06}.json").write_bytes(b"[" + b",".join(part) + b"]")
-        return sorted(folder.iterdir())
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a part of a town is to be: people of a programme, events of theirs before and to come."""
+
+    people: int
+    history: int
+    rides: int
+    programme: str = PROGRAMME
 
 
 @contextmanager
-def town(*, people: int, history: int, rides: int) -> Iterator[Town]:
-    """A town on PostgreSQL, gone afterwards."""
+def town(*wanted: Want, methodologies: Path | None = None) -> Iterator[Town]:
+    """A town on PostgreSQL, gone afterwards. `methodologies`: where its programmes are."""
     with (
         tempfile.TemporaryDirectory(prefix="carbon-credit-town-") as folder,
-        fresh_database("PostgreSQL") as database,
+        fresh_database("PostgreSQL", methodologies=methodologies) as database,
     ):
-        city = City(database, people)
-        city.credit(HISTORY_BATCH, times=history // HISTORY_BATCH)
+        parts = [_part(database, Path(folder), want) for want in wanted]
         analyze(database)
         database.engine.dispose()  # a template must have no guests
-        path = Path(folder) / "rides.ndjson"
-        with path.open("wb") as file:
-            for place in range(0, rides, HISTORY_BATCH):
-                payloads = city.payloads(min(HISTORY_BATCH, rides - place))
-                file.writelines(orjson.dumps(one) + b"\n" for one in payloads)
-        yield Town(
-            template=database.settings.database_url.rsplit("/", 1)[1],
-            settings=database.settings,
-            partner=city.partner,
-            rides=path,
-            count=rides,
-            history=history // HISTORY_BATCH * HISTORY_BATCH,
-            milligrams=city.reported_mg,
-            folder=Path(folder),
-        )
+        name = database.settings.database_url.rsplit("/", 1)[1]
+        yield Town(name, database.settings, tuple(parts), Path(folder))
+
+
+def _part(database: Database, folder: Path, want: Want) -> Part:
+    city = City(database, want.people, programme=want.programme)
+    city.credit(HISTORY_BATCH, times=want.history // HISTORY_BATCH)
+    history_mg = city.reported_mg
+    path = folder / f"{want.programme}.ndjson"
+    with path.open("wb") as file:
+        for place in range(0, want.rides, HISTORY_BATCH):
+            payloads = city.payloads(min(HISTORY_BATCH, want.rides - place))
+            file.writelines(orjson.dumps(one) + b"\n" for one in payloads)
+    return Part(
+        programme=want.programme,
+        partner=city.partner,
+        rides=path,
+        count=want.rides,
+        history=want.history // HISTORY_BATCH * HISTORY_BATCH,
+        history_mg=history_mg,
+        rides_mg=city.reported_mg - history_mg,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +136,17 @@ class Spent:
     server_s: float
 
 
-def credited_together(town: Town, settings: Settings, *, size: int, processes: int) -> Spent:
-    """`processes` credit all rides in batches of `size`, each a transaction.
+def credited_together(parts: Sequence[Part], settings: Settings, *, size: int, processes: int) -> Spent:
+    """`processes` credit all rides of the parts in batches of `size`, each a transaction.
 
-    Each process takes the next file when it is done with one. Connecting and importing is over when the
-    clock starts. Raises AssertionError where anything but a credit comes out.
+    Each process takes the next file when it is done with one, of the parts in turn. Connecting and importing
+    is over when the clock starts. Raises AssertionError where anything but a credit comes out.
     """
-    files = town.chunks(size)
+    files = [_Batch(part.programme, part.partner, path) for part in parts for path in part.chunks(size)]
+    files.sort(key=lambda one: one.path.name)
     fresh = multiprocessing.get_context("spawn")
     ready, position, told = fresh.Barrier(processes + 1), fresh.Value("q", 0), fresh.Queue()
-    work = (settings, town.partner, files, ready, position, told)
+    work = (settings, files, ready, position, told)
     workers = [fresh.Process(target=_worker, args=work) for _ in range(processes)]
     for one in workers:
         one.start()
@@ -131,28 +157,34 @@ def credited_together(town: Town, settings: Settings, *, size: int, processes: i
     seconds = perf_counter() - begin
     if any(one.exitcode for one in workers):
         raise AssertionError("a process that credits has failed")
-    parts = [told.get() for _ in workers]
-    credited, client_s, server_s = (sum(values) for values in zip(*parts, strict=True))
-    if credited != town.count:
-        raise AssertionError(f"{credited} of {town.count} rides were credited")
+    sums = [told.get() for _ in workers]
+    credited, client_s, server_s = (sum(values) for values in zip(*sums, strict=True))
+    if credited != sum(part.count for part in parts):
+        raise AssertionError(f"{credited} of the rides were credited")
     return Spent(seconds, client_s, server_s)
 
 
-def _worker(
-    settings: Settings, partner: UUID, files: list[Path], ready: Barrier, position: Any, told: Any
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    programme: str
+    partner: UUID
+    path: Path
+
+
+def _worker(settings: Settings, files: list[_Batch], ready: Barrier, position: Any, told: Any) -> None:
     database = Database(settings)
 
-    def batch(payloads: list[Any]) -> int:
+    def batch(one: _Batch, payloads: list[Any]) -> int:
         outcomes = transact(
             database,
             lambda session: credit(
-                session, programme=PROGRAMME, partner_id=partner, payloads=payloads, now=now()
+                session, programme=one.programme, partner_id=one.partner, payloads=payloads, now=now()
             ),
         )
-        return sum(one.status == "credited" for one in outcomes)
+        return sum(outcome.status == "credited" for outcome in outcomes)
 
-    batch([])  # connects, reads the programme
+    for programme in {one.programme: one for one in files}.values():
+        batch(programme, [])  # connects, reads the programme
     with database.engine.connect() as connection:
         backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
     settle()
@@ -163,7 +195,7 @@ def _worker(
             place, position.value = position.value, position.value + 1
         if place >= len(files):
             break
-        total += batch(orjson.loads(files[place].read_bytes()))
+        total += batch(files[place], orjson.loads(files[place].path.read_bytes()))
     told.put((total, process_time() - client_s, backend_seconds(backend) - server_s))
     database.dispose()
 
@@ -177,23 +209,21 @@ def backend_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def check(town: Town, settings: Settings) -> None:
-    """Raises AssertionError where the ledger's grams or the rows are not what the rides amount to."""
+def check(town: Town, parts: Sequence[Part], settings: Settings) -> None:
+    """Raises AssertionError where rows or balances are not what history and these parts amount to."""
     with psycopg.connect(plain(settings)) as connection:
         found = connection.execute(
-            "SELECT (SELECT count(*) FROM event WHERE partner_id = %(partner)s),"
-            " (SELECT count(*) FROM reduction), (SELECT count(*) FROM event_claim),"
+            "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM reduction),"
+            " (SELECT count(*) FROM event_claim),"
             " (SELECT sum(credits_posted - debits_posted) FROM account WHERE kind = 'citizen.reductions'),"
             " (SELECT sum(credits_posted - debits_posted) FROM account WHERE kind = 'citizen.points'),"
-            " (SELECT sum(amount) FROM transfer WHERE code = 'points.grant')",
-            {"partner": town.partner},
+            " (SELECT sum(amount) FROM transfer WHERE code = 'points.grant')"
         ).fetchone()
     assert found is not None
-    events, reductions, claims, milligrams, points, granted = found
-    whole = town.history + town.count
-    expected = (whole, whole, whole, town.milligrams, granted)
-    if (events, reductions, claims, milligrams, points) != expected:
-        raise AssertionError(f"expected {expected}, found {found}")
+    whole = sum(one.history for one in town.parts) + sum(one.count for one in parts)
+    milligrams = sum(one.history_mg for one in town.parts) + sum(one.rides_mg for one in parts)
+    if found != (whole, whole, whole, milligrams, found[-1], found[-1]):
+        raise AssertionError(f"expected {whole} rides of {milligrams} mg, found {found}")
 
 
 def plain(settings: Settings) -> str:

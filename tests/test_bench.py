@@ -34,6 +34,7 @@ BULK = {
     for together in (1, 2)
     for what in ("credit by 1,000", "credit by 2,000", "credit by 5,000", "floor by 1,000", "floor by 10,000")
 } | {"most memory of the process"}
+HOT_ROW = {f"{where}, by 1,000, 2 together" for where in ("one programme", "eight programmes")}
 HTTP = {
     "batches of 1,000, 8 connections",
     "single posts, 32 connections",
@@ -63,13 +64,15 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
     kinds = {"SQLite": ("INSERT", "executemany", "executemany"), "PostgreSQL": ("INSERT", "COPY", "COPY")}
     for kind, ways in kinds.items():
         if kind == "PostgreSQL" and postgresql_template is None:
-            assert ran.stdout.count("skipped: no PostgreSQL server") == 4
+            assert ran.stdout.count("skipped: no PostgreSQL server") == 5
             continue
         expected[f"Ledger on {kind}"] = on_database("post", "transfer", ways)
         memory = {"Python memory of one batch of 1,000"}
         expected[f"Event path on {kind}"] = on_database("credit", "event", ways) | memory
     if postgresql_template is not None:
-        expected |= {"Bulk path on PostgreSQL": BULK, "HTTP on PostgreSQL": HTTP}
+        expected |= {"Bulk path on PostgreSQL": BULK}
+        expected["One programme or eight on PostgreSQL"] = HOT_ROW | {"most memory of the process"}
+        expected |= {"HTTP on PostgreSQL": HTTP}
     found: dict[str, set[str]] = {}
     for figure in json.loads(file.read_text(encoding="utf-8"))["figures"]:
         assert figure["median"] > 0
