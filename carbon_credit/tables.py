@@ -10,6 +10,7 @@ from carbon_credit.ledger import models as ledger
 from carbon_credit.offsets import models as offsets
 from carbon_credit.quantification import models as quantification
 from carbon_credit.redemption import models as redemption
+from carbon_credit.sources import models as sources
 
 metadata = Base.metadata
 
@@ -24,4 +25,5 @@ __all__ = [
     "offsets",
     "quantification",
     "redemption",
+    "sources",
 ]

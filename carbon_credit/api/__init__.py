@@ -21,7 +21,7 @@ from carbon_credit.api.operators import (
     verifications,
 )
 from carbon_credit.api.partners import citizens as linked
-from carbon_credit.api.partners import events, facts, oauth
+from carbon_credit.api.partners import events, facts, links, oauth
 from carbon_credit.api.public import docs, health, keys, pages, serials, totals
 from carbon_credit.api.runtime import Runtime
 
@@ -46,6 +46,8 @@ ROUTES = (
     ("GET",    "/v1/citizens/<uuid:citizen_id>/facts", facts.list_facts),
     ("PUT",    "/v1/citizens/<uuid:citizen_id>/facts/<slug:name>", facts.state_fact),
     ("POST",   "/v1/citizens/<uuid:citizen_id>/meters", facts.state_meter),
+    ("GET",    "/v1/partner/match-keys", links.get_match_keys),
+    ("GET",    "/v1/partner/link-hashes", links.list_link_hashes),
     # citizens
     ("GET",    "/v1/me/account", account.get_account),
     ("GET",    "/v1/me/statement", account.get_statement),

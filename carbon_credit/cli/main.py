@@ -17,6 +17,7 @@ from carbon_credit.cli.imports import import_
 from carbon_credit.cli.jobs import imports
 from carbon_credit.cli.ledgers import ledger
 from carbon_credit.cli.methodologies import methodology
+from carbon_credit.cli.minimising import link_hashes, minimise
 from carbon_credit.cli.pages import pages
 from carbon_credit.cli.parties import party
 from carbon_credit.cli.periods import period
@@ -53,6 +54,8 @@ for command in (
     ledger,
     sweep,
     simulate,
+    minimise,
+    link_hashes,
     openapi,
 ):
     commands.add_command(command)

@@ -14,7 +14,7 @@ from carbon_credit.identity.operations import (
     revoke_credential,
 )
 from carbon_credit.identity.queries import PartyRecord, party_named
-from carbon_credit.identity.scopes import PARTY_ROLES
+from carbon_credit.identity.scopes import ON_REQUEST, PARTY_ROLES, SCOPES_BY_ROLE
 
 
 @click.group()
@@ -26,8 +26,9 @@ def party() -> None:
 @programme_option
 @click.option("--role", required=True, type=click.Choice(PARTY_ROLES))
 @click.option("--name", required=True)
+@click.option("--scope", "scopes", multiple=True, help="Also this scope, given on request only: links:match")
 @json_option
-def add(programme: str, role: str, name: str, as_json: bool) -> None:
+def add(programme: str, role: str, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     """Register a party (if it is new) and issue a credential for it. The secret is shown once."""
     here = open_installation()
 
@@ -36,7 +37,8 @@ def add(programme: str, role: str, name: str, as_json: bool) -> None:
         found = party_named(session, programme=programme, role=role, name=name) or create_party(
             session, programme=programme, role=role, name=name, now=now
         )
-        return found, issue_credential(session, party_id=found.id, now=now)
+        own = [scope for scope in SCOPES_BY_ROLE[role] if scope not in ON_REQUEST]
+        return found, issue_credential(session, party_id=found.id, now=now, scopes=[*own, *scopes])
 
     found, credential = here.act(deed)
     told = {

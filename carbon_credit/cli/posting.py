@@ -1,6 +1,5 @@
 """Posting events to a running API as a partner's server does: a token, several connections, patience."""
 
-import base64
 import queue
 import threading
 import time
@@ -8,18 +7,17 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit
 from zlib import crc32
 
 import click
 import orjson
 
+from carbon_credit.cli.remote import AGAIN, Remote
+
 ATTEMPTS = 12
-TIMEOUT_S = 60
 _LONGEST_WAIT_S = 30
-_AGAIN = {429, 500, 502, 503, 504}
 
 
 @dataclass(slots=True)
@@ -105,8 +103,7 @@ class _Line(threading.Thread):
         self.posted = Posted()
         self._target, self._done = target, done
         self._queue: queue.Queue[list[bytes] | None] = queue.Queue(maxsize=4)
-        self._connection = _connection(target.url)
-        self._token: str | None = None
+        self._remote = Remote(target.url, target.client)
         self.start()
 
     def put(self, events: list[bytes] | None) -> bool:
@@ -133,7 +130,7 @@ class _Line(threading.Thread):
         except (OSError, HTTPException, ValueError, click.ClickException) as error:
             self.failure = error
         finally:
-            self._connection.close()
+            self._remote.close()
 
     def _post(self, events: list[bytes]) -> None:
         path, kind, body = "/v1/events", "application/json", events[0]
@@ -144,16 +141,14 @@ class _Line(threading.Thread):
             begin = time.perf_counter()
             wait_s, answer = None, b""
             try:
-                self._token = self._token or self._fetch_token()
-                headers = {"Content-Type": kind, "Authorization": f"Bearer {self._token}"}
-                status, wait_s, answer = self._request(path, body, headers)
+                status, wait_s, answer = self._remote.ask("POST", path, body, kind)
             except (OSError, HTTPException):
-                self._connection.close()  # the next request opens it again
+                self._remote.close()  # the next request opens it again
                 status = 503
             if status == 401 and attempt == 0:
-                self._token = None
+                self._remote.forget_token()
                 continue
-            if status not in _AGAIN:
+            if status not in AGAIN:
                 self.posted.micros.append(round((time.perf_counter() - begin) * 1_000_000))
                 self._count(status, answer, len(events))
                 return
@@ -172,31 +167,3 @@ class _Line(threading.Thread):
         else:
             raise click.ClickException(f"{status} {told.get('code')}: {told.get('detail')}")
         self._done(size)
-
-    def _fetch_token(self) -> str:
-        basic = base64.b64encode(self._target.client.encode()).decode()
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Authorization": f"Basic {basic}",
-        }
-        status, _, answer = self._request("/v1/oauth/token", b"grant_type=client_credentials", headers)
-        if status in _AGAIN:
-            raise HTTPException("no token yet")
-        if status != 200:
-            raise click.ClickException(f"The client is refused: {orjson.loads(answer).get('detail', status)}")
-        return str(orjson.loads(answer)["access_token"])
-
-    def _request(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, int | None, bytes]:
-        """(status, Retry-After in seconds, body)."""
-        self._connection.request("POST", urlsplit(self._target.url).path.rstrip("/") + path, body, headers)
-        response = self._connection.getresponse()
-        after = response.headers.get("Retry-After", "")
-        return response.status, int(after) if after.isdigit() else None, response.read()
-
-
-def _connection(url: str) -> HTTPConnection:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise click.UsageError(f"{url!r} is no address such as http://127.0.0.1:8000")
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return kind(parts.hostname, parts.port, timeout=TIMEOUT_S)

@@ -1,9 +1,9 @@
 """Outer ids of a citizen, and the keyed digest that is all we keep of them."""
 
-import unicodedata
 import uuid
 
 from carbon_credit.identity.errors import LinkKindUnknown, LinkValueInvalid
+from carbon_credit.identity.matching import plain
 from carbon_credit.kernel.digest import keyed_digest
 from carbon_credit.kernel.keys import Keys
 
@@ -26,9 +26,8 @@ Link = tuple[str, str]  # kind, value as the partner knows it
 def digests(keys: Keys, *, programme: str, link: Link) -> list[uuid.UUID]:
     """The digest under the present link key, then under the previous one where there is one."""
     kind, value = link
-    plain = unicodedata.normalize("NFKC", value).strip()
     known = [keys.link] if keys.link_previous is None else [keys.link, keys.link_previous]
-    return [keyed_digest(key, programme, kind, plain) for key in known]
+    return [keyed_digest(key, programme, kind, plain(value)) for key in known]
 
 
 def check(link: Link) -> None:

@@ -70,7 +70,11 @@ class Citizen(Base):
 
 
 class CitizenLink(Base):
-    """An outer id that leads to a citizen. `linked_by`: the partner that brought it."""
+    """An outer id that leads to a citizen. `linked_by`: the partner that brought it.
+
+    `match_digest`: what a partner matches its cards by, under the match key `match_key_id`; none of links
+    that were made before there were such keys.
+    """
 
     __tablename__ = "citizen_link"
     __table_args__ = (
@@ -88,6 +92,7 @@ class CitizenLink(Base):
             postgresql_where=text("unlinked_at IS NULL"),
         ),
         Index("ix_citizen_link_citizen_id", "citizen_id"),
+        Index("ix_citizen_link_match", "programme", "kind", "match_key_id", "match_digest"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
@@ -99,6 +104,8 @@ class CitizenLink(Base):
     linked_by: Mapped[uuid.UUID] = mapped_column(Uuid)
     linked_at: Mapped[datetime] = mapped_column(UtcDateTime)
     unlinked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    match_digest: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    match_key_id: Mapped[str | None] = mapped_column(String(16))
 
 
 class Consent(Base):

@@ -9,7 +9,7 @@ from unicodedata import normalize
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
-from carbon_credit.identity import client_secrets, links
+from carbon_credit.identity import client_secrets, links, matching
 from carbon_credit.identity.errors import (
     CallerSuspended,
     CredentialRefused,
@@ -22,7 +22,7 @@ from carbon_credit.identity.errors import (
 from carbon_credit.identity.links import Link
 from carbon_credit.identity.models import Citizen, CitizenLink, Credential, Party
 from carbon_credit.identity.queries import PartyRecord, lock_citizens, party, resolve_links
-from carbon_credit.identity.scopes import PARTNER, SCOPES_BY_ROLE
+from carbon_credit.identity.scopes import ON_REQUEST, PARTNER, SCOPES_BY_ROLE
 from carbon_credit.kernel.bulk import append_rows, insert_new
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.ids import new_id, random_id
@@ -82,9 +82,12 @@ def set_party_status(session: Session, *, party_id: uuid.UUID, active: bool) -> 
 def issue_credential(
     session: Session, *, party_id: uuid.UUID, now: datetime, scopes: Collection[str] | None = None
 ) -> NewCredential:
-    """A new client id and secret for the party, with all scopes of its role where none are named."""
+    """A new client id and secret for the party. Where no scopes are named it gets those of its role, but
+    for those that are given on request only."""
     role = party(session, party_id=party_id).role
     granted = _scopes_of(scopes, SCOPES_BY_ROLE[role])
+    if scopes is None:
+        granted = tuple(scope for scope in granted if scope not in ON_REQUEST)
     client_id, secret = client_secrets.new_client_id(), client_secrets.new_secret()
     session.add(
         Credential(
@@ -176,11 +179,16 @@ def _insert_links(
     keys = keys_of(session)
     taken = resolve_links(session, programme=programme, links={link for _, link in pairs})
     rows: dict[uuid.UUID, tuple[object, ...]] = {}
+    match_keys: dict[str, bytes] = {}
     for position, (citizen_id, link) in enumerate(pairs, start=1):
         digest = links.digests(keys, programme=programme, link=link)[0]
         if link in taken or digest in rows:
             raise LinkTaken(position=position, kind=link[0])
-        rows[digest] = (new_id(), programme, link[0], digest, citizen_id, state, partner_id, now)
+        key = match_keys.get(link[0]) or match_keys.setdefault(
+            link[0], matching.match_key(keys, programme=programme, kind=link[0])
+        )
+        match = matching.match_digest(key, link[1]), matching.key_id(key)
+        rows[digest] = (new_id(), programme, link[0], digest, citizen_id, state, partner_id, now, *match)
     columns = (
         "id",
         "programme",
@@ -190,6 +198,8 @@ def _insert_links(
         "state",
         "linked_by",
         "linked_at",
+        "match_digest",
+        "match_key_id",
     )
     # By digest, so that two requests with the same links meet in the same order.
     ordered = [rows[digest] for digest in sorted(rows)]

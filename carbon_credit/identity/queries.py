@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.identity.errors import CallerSuspended, CitizenNotFound, PartyNotFound
@@ -154,6 +154,87 @@ def resolve_links(session: Session, *, programme: str, links: Collection[Link]) 
         if hit is not None:
             resolved[link] = hit
     return resolved
+
+
+def known_links(session: Session, *, programme: str, links: Collection[Link]) -> set[Link]:
+    """Those of the links that lead to somebody; what an import may drop is the rest."""
+    keys = keys_of(session)
+    by_digest = {
+        digest: link for link in set(links) for digest in digests(keys, programme=programme, link=link)
+    }
+    if not by_digest:
+        return set()
+    statement = select(CitizenLink.value_digest).where(
+        one_of(session, CitizenLink.value_digest, list(by_digest)),
+        CitizenLink.programme == programme,
+        CitizenLink.unlinked_at.is_(None),
+    )
+    return {by_digest[digest] for digest in session.scalars(statement)}
+
+
+def match_digests(
+    session: Session,
+    *,
+    programme: str,
+    partner_id: uuid.UUID,
+    kind: str,
+    key_id: str,
+    scene: str | None,
+    after: uuid.UUID | None,
+    limit: int,
+) -> list[uuid.UUID]:
+    """Match digests of confirmed links of active citizens who consent to this partner (in that scene), in
+    the order of the digests, which says nothing about who enrolled when."""
+    statement = (
+        select(CitizenLink.match_digest)
+        .where(
+            *_matched(programme, kind),
+            CitizenLink.match_key_id == key_id,
+            _consents_to(partner_id, scene),
+        )
+        .order_by(CitizenLink.match_digest)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(CitizenLink.match_digest > after)
+    return [digest for digest in session.scalars(statement) if digest is not None]
+
+
+def match_key_ids(
+    session: Session, *, programme: str, partner_id: uuid.UUID, kind: str, known: Collection[str]
+) -> tuple[list[str], bool]:
+    """(those of the `known` keys that such links have digests under, whether others have none of these)."""
+
+    def is_there(*wanted: ColumnElement[bool]) -> bool:
+        statement = select(CitizenLink.id).where(
+            *_matched(programme, kind), *wanted, _consents_to(partner_id, None)
+        )
+        return session.scalars(statement.limit(1)).first() is not None
+
+    used = [key_id for key_id in known if is_there(CitizenLink.match_key_id == key_id)]
+    other = or_(CitizenLink.match_key_id.is_(None), CitizenLink.match_key_id.not_in(list(known)))
+    return used, is_there(other)
+
+
+def _matched(programme: str, kind: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        CitizenLink.programme == programme,
+        CitizenLink.kind == kind,
+        CitizenLink.unlinked_at.is_(None),
+        CitizenLink.state == "confirmed",
+        exists().where(Citizen.id == CitizenLink.citizen_id, Citizen.status == "active"),
+    )
+
+
+def _consents_to(partner_id: uuid.UUID, scene: str | None) -> ColumnElement[bool]:
+    wanted = [
+        Consent.citizen_id == CitizenLink.citizen_id,
+        Consent.partner_id == partner_id,
+        Consent.withdrawn_at.is_(None),
+    ]
+    if scene is not None:
+        wanted.append(Consent.scene == scene)
+    return exists().where(*wanted)
 
 
 def citizen(session: Session, *, programme: str, citizen_id: uuid.UUID) -> CitizenRecord:

@@ -9,8 +9,18 @@ BUYER = "buyer"
 
 PARTY_ROLES = (PARTNER, MERCHANT, OPERATOR, VERIFIER, BUYER)
 
+# Given to a credential only where it is named: it shows which of a partner's cards are enrolled.
+ON_REQUEST = frozenset({"links:match"})
+
 SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
-    PARTNER: ("events:write", "events:read", "citizens:write", "citizens:token", "programme:read"),
+    PARTNER: (
+        "events:write",
+        "events:read",
+        "citizens:write",
+        "citizens:token",
+        "programme:read",
+        "links:match",
+    ),
     CITIZEN: ("account:read", "points:spend"),
     MERCHANT: ("vouchers:consume", "vouchers:read", "offers:write"),
     OPERATOR: (

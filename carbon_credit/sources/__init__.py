@@ -1,0 +1,1 @@
+"""Pull sources: partners that are asked for their events, and queues that they are read from."""
