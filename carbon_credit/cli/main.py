@@ -7,6 +7,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from carbon_credit import __version__
 from carbon_credit.cli import publication
+from carbon_credit.cli.adapters import adapter
 from carbon_credit.cli.batches import batch, serials
 from carbon_credit.cli.comparing import diff
 from carbon_credit.cli.database import db
@@ -45,6 +46,7 @@ for command in (
     facts,
     import_,
     imports,
+    adapter,
     methodology,
     quantify,
     period,

@@ -33,9 +33,18 @@ def pair(swipes: Iterable[Swipe], *, window: timedelta, latest: datetime) -> Ite
     `latest` is the last moment that the file knows of: an entry whose window is still open then is held,
     because the exit may come with the next file.
     """
+    return pair_in_order(_in_order(swipes), window=window, latest=latest)
+
+
+def pair_in_order(
+    swipes: Iterable[Swipe | RowOutcome], *, window: timedelta, latest: datetime
+) -> Iterator[Pair | RowOutcome]:
+    """The same for swipes that come in order; rows whose outcome is known pass through. Holds one swipe."""
     opened: Swipe | None = None
-    for swipe in _in_order(swipes):
-        if opened is not None and not swipe.entry and swipe.at - opened.at <= window:
+    for swipe in swipes:
+        if isinstance(swipe, RowOutcome):
+            yield swipe
+        elif opened is not None and not swipe.entry and swipe.at - opened.at <= window:
             yield opened, swipe
             opened = None
         elif swipe.entry:

@@ -4,12 +4,13 @@ SQLite makes it in the folder of temporary files and unlinks it at once: no othe
 nothing is left when the program ends, however it ends. `SQLITE_TMPDIR` says where.
 """
 
+import errno
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-CACHE_KB = 16_384
-_BATCH = 5_000
+CACHE_KB = 8_192
+_NO_ROOM = "no room left in the folder of temporary files (SQLITE_TMPDIR)"
 
 Spilled: TypeAlias = tuple[str, int, int, str, str, int]
 
@@ -39,11 +40,17 @@ class SwipeSpill:
 
     def put(self, swipes: Iterable[Spilled]) -> None:
         """Add some."""
-        self._base.executemany("INSERT INTO swipe VALUES (?, ?, ?, ?, ?, ?)", swipes)
+        try:
+            self._base.executemany("INSERT INTO swipe VALUES (?, ?, ?, ?, ?, ?)", swipes)
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.ENOSPC, _NO_ROOM) from error
 
     def in_order(self) -> Iterator[Spilled]:
         """All of them, sorted outside of memory."""
-        yield from self._base.execute("SELECT * FROM swipe ORDER BY card, at, kind, place, line")
+        try:
+            yield from self._base.execute("SELECT * FROM swipe ORDER BY card, at, kind, place, line")
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.ENOSPC, _NO_ROOM) from error
 
     def close(self) -> None:
         """Give the space back."""

@@ -5,12 +5,12 @@ The mappings beside this file come with the program; any other is given by its p
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 
 from carbon_credit.imports.adapters.loading import LoadedMapping, load_mapping, names
 from carbon_credit.imports.adapters.mapping import ColumnSpec
-from carbon_credit.imports.adapters.measures import exact
+from carbon_credit.imports.adapters.measures import MAX_DIGITS, exact
 from carbon_credit.imports.adapters.pairs import Pairs
 from carbon_credit.imports.adapters.places import Measure, measure_by
 from carbon_credit.imports.adapters.reading import row_reader
@@ -25,6 +25,7 @@ from carbon_credit.methodology.network import Network
 __all__ = ["Adapter", "load_mapping", "make_adapter", "names"]
 
 REHEARSAL_PREFIX = "x-"
+_EXACT = Context(prec=60)  # a total stays exact, however long the file
 
 
 class Adapter:
@@ -58,7 +59,7 @@ class Adapter:
 
         A file that fails as a whole may do so after its first rides. Raises its errors.
         """
-        if source.format not in self._layout.formats:
+        if _kin(source.format) not in map(_kin, self._layout.formats):
             known = ", ".join(self._layout.formats)
             raise FormatRefused(file=source.name, found=source.format, known=known)
         if self._mapping.pairing is not None:
@@ -132,20 +133,33 @@ class _Sums:
 
     def __init__(self, control: tuple[str, ...], at: dict[str, int]) -> None:
         self._places = [(name, at[name]) for name in control]
-        self._sums = {name: Decimal() for name in control}
+        self._whole = dict.fromkeys(control, 0)
+        self._parts = {name: Decimal() for name in control}
 
     def add(self, values: tuple[str, ...]) -> None:
         for name, place in self._places:
+            text = values[place]
+            if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS:
+                self._whole[name] += int(text)
+                continue
             try:
-                self._sums[name] += exact(values[place])
+                self._parts[name] = _EXACT.add(self._parts[name], exact(text))
             except RowRefused:
                 continue
 
     def told(self) -> dict[str, int | str]:
-        return {
-            name: int(total) if total == total.to_integral_value() else format(total.normalize(), "f")
-            for name, total in self._sums.items()
-        }
+        return {name: self._told(name) for name in self._whole}
+
+    def _told(self, name: str) -> int | str:
+        part = self._parts[name]
+        if part == part.to_integral_value():
+            return self._whole[name] + int(part)
+        return format(_EXACT.normalize(_EXACT.add(part, self._whole[name])), "f")
+
+
+def _kin(format: str) -> str:
+    """Comma or tab, lines or a list, is no other kind of file."""
+    return {"tsv": "csv", "json": "ndjson"}.get(format, format)
 
 
 def _column(spec: ColumnSpec | str) -> Column:

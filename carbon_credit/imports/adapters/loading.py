@@ -10,7 +10,7 @@ from carbon_credit.imports.adapters.mapping import Mapping
 from carbon_credit.imports.adapters.soundness import activity_problems, problems
 from carbon_credit.imports.errors import AdapterUnknown, FileUnreadable
 from carbon_credit.kernel.digest import sha256_hex
-from carbon_credit.methodology.document import Document, convert, read_document
+from carbon_credit.methodology.document import convert, read_document
 from carbon_credit.methodology.errors import DataError
 
 FOLDER = Path(__file__).parent
@@ -52,12 +52,8 @@ def mapping_problems(
         mapping = convert(document, Mapping)
     except DataError as error:
         return None, [error]
-    found = list(problems(document, mapping))
-    return mapping, found or list(_against(document, mapping, activities))
-
-
-def _against(document: Document, mapping: Mapping, activities: Table[str, ActivityType]) -> list[DataError]:
-    return list(activity_problems(document, mapping, activities))
+    found = [*problems(document, mapping), *activity_problems(document, mapping, activities)]
+    return mapping, sorted(found, key=lambda error: int(str(error.details["line"])))
 
 
 def _bytes(name_or_path: str) -> tuple[bytes, str]:

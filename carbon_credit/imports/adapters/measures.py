@@ -47,7 +47,8 @@ _ENDINGS: Final = {
     "_m2": "area",
 }
 _ROUNDINGS: Final = {"half-up": ROUND_HALF_UP, "down": ROUND_FLOOR, "up": ROUND_CEILING}
-_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?", re.ASCII)
+MAX_DIGITS = 18
+_NUMBER = re.compile(rf"[+-]?[0-9]{{1,{MAX_DIGITS}}}(\.[0-9]{{0,{MAX_DIGITS}}})?", re.ASCII)
 
 
 def measured_by(field: str) -> str:
@@ -62,7 +63,7 @@ def amount_reader(unit: str, rounding: str) -> Callable[[str], int]:
     mode = _ROUNDINGS[rounding]
 
     def read(text: str) -> int:
-        if whole and text.isdigit() and text.isascii() and len(text) <= 18:
+        if whole and text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS:
             return int(text) * whole
         return int((exact(text) * factor).to_integral_value(rounding=mode))
 

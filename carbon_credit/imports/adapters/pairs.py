@@ -14,7 +14,7 @@ from carbon_credit.imports.adapters.places import Measure
 from carbon_credit.imports.adapters.reading import Places, Values, field_reader, ride_id
 from carbon_credit.imports.adapters.refusal import RowRefused
 from carbon_credit.imports.adapters.times import EPOCH, in_zone, time_reader
-from carbon_credit.imports.pairing import Pair, Swipe, pair
+from carbon_credit.imports.pairing import Pair, Swipe, pair_in_order
 from carbon_credit.imports.rows import Item, Ride, RowOutcome
 from carbon_credit.imports.spill import Spilled, SwipeSpill
 from carbon_credit.methodology.network import station_key
@@ -70,16 +70,12 @@ class Pairs:
         self._spill.put(self._pending)
         self._pending.clear()
         for card, rows in groupby(self._spill.in_order(), key=itemgetter(0)):
-            aside: list[RowOutcome] = []
-            for found in pair(self._swipes(rows, aside), window=self._window, latest=self._latest):
+            swipes = self._swipes(rows)
+            for found in pair_in_order(swipes, window=self._window, latest=self._latest):
                 if isinstance(found, RowOutcome):
                     yield found
                 else:
                     yield from self._ride(card, found)
-                if aside:
-                    yield from aside
-                    aside.clear()
-            yield from aside
 
     def close(self) -> None:
         """Forget every swipe."""
@@ -99,18 +95,18 @@ class Pairs:
             raise RowRefused("type-unknown")
         return kind
 
-    def _swipes(self, rows: Iterator[Spilled], aside: list[RowOutcome]) -> Iterator[Swipe]:
-        """The swipes of one card in order; what is none goes `aside`."""
+    def _swipes(self, rows: Iterator[Spilled]) -> Iterator[Swipe | RowOutcome]:
+        """The swipes of one card in order, and the outcomes of rows that are none."""
         before: tuple[object, ...] = ()
         for _, at, kind, place, station, line in rows:
             same = (at, kind, place)
             if same == before:
-                aside.append(RowOutcome(line, "duplicate", "row-repeated"))
+                yield RowOutcome(line, "duplicate", "row-repeated")
                 continue
             before = same
             if kind >= IGNORED:
                 rule = self._rules[kind - IGNORED][1]
-                aside.append(RowOutcome(line, rule.status, rule.reason))
+                yield RowOutcome(line, rule.status, rule.reason)
                 continue
             yield Swipe(EPOCH + at * MICROSECOND, kind == ENTRY, place, station, line)
 

@@ -149,7 +149,12 @@ def field_reader(name: str, spec: DataSpec | str, at: Places) -> Callable[[Value
         return lambda values: values[place] or None
     place = at[spec.column or ""]
     amount = amount_reader(spec.unit or "1", spec.rounding)
-    return lambda values: amount(values[place]) if values[place] else None
+
+    def read(values: Values) -> int | None:
+        text = values[place]
+        return amount(text) if text else None
+
+    return read
 
 
 def ride_id(adapter: str, *said: object) -> str:

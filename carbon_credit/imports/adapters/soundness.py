@@ -12,7 +12,7 @@ from carbon_credit.imports.adapters.measures import UNITS, measured_by
 from carbon_credit.imports.adapters.times import NAMED, pattern_of
 from carbon_credit.imports.reasons import reason_known
 from carbon_credit.methodology.document import Document
-from carbon_credit.methodology.errors import DataError, NameUndefined, UnitUnknown, ValueWrong
+from carbon_credit.methodology.errors import DataError, NameUndefined, ValueWrong
 
 _OF_PAIRS = ("origin", "destination", "distance_m", "distance_source")
 
@@ -75,8 +75,8 @@ class _Wrong:
 
     def file(self) -> Iterator[DataError]:
         try:
-            if codecs.lookup(self._mapping.file.encoding).incrementaldecoder is None:
-                raise LookupError
+            "".encode(self._mapping.file.encoding)
+            codecs.getincrementaldecoder(self._mapping.file.encoding)
         except LookupError:
             yield self._value("file", "encoding", what="this encoding is not known; write utf-8 or gb18030")
         if self._mapping.file.delimiter not in (None, ",", ";", "|", "\t", "tab"):
@@ -222,7 +222,8 @@ class _Wrong:
     def _unit(self, path: tuple[str | int, ...], unit: str, measures: str) -> Iterator[DataError]:
         fitting = [one for one, (what, _) in UNITS.items() if what == measures]
         if unit not in fitting:
-            yield self._document.refuse(UnitUnknown, *path, unit=unit, known=", ".join(fitting))
+            what = f"the unit {unit} measures no {measures}; write one of {', '.join(fitting)}"
+            yield self._value(*path, what=what)
 
     def _known(self, path: tuple[str | int, ...], name: str) -> Iterator[DataError]:
         if name not in self._mapping.columns:

@@ -28,6 +28,7 @@ _PARTS = {
     "%f": r"(?P<f>[0-9]{1,6})",
     "%z": r"(?P<z>Z|[+-][0-9]{2}:?[0-9]{2})",
 }
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d([.,]\d{1,9})?)? ?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _DIRECTIVE = re.compile(r"%.")
 _REMEMBERED = 4_096
 
@@ -39,14 +40,16 @@ def time_reader(formats: Sequence[str], *, zone: str, ambiguous: str) -> TimeRea
     if len(readers) == 1:
         return readers[0]
 
+    tried, last = readers[:-1], readers[-1]
+
     def first(text: str) -> datetime:
-        for read in readers[:-1]:
+        for read in tried:
             try:
                 return read(text)
             except RowRefused as refused:
                 if refused.reason != "time-malformed":
                     raise
-        return readers[-1](text)
+        return last(text)
 
     return first
 
@@ -88,16 +91,30 @@ def _reader(written: str, place: Placer, zone: ZoneInfo) -> TimeReader:
 
 def _iso(place: Placer, zone: ZoneInfo) -> TimeReader:
     parse = datetime.fromisoformat
+    # Minute -> its offset as text: of most rows one look-up and one parse are then all that is done.
+    offsets: dict[str, str] = {}
 
     def read(text: str) -> datetime:
+        offset = offsets.get(text[:16])
+        if offset is not None and len(text) == 19 and text[16] == ":" and text[17:].isdigit():
+            try:
+                return parse(text + offset)
+            except ValueError:
+                raise RowRefused("time-malformed") from None
+        # The parser takes more than was agreed: 20261121T080311, 2026-W47-6, a stray letter before an offset.
+        if not _ISO.fullmatch(text):
+            raise RowRefused("time-malformed" if text else "time-missing")
         try:
             found = parse(text)
         except ValueError:
-            raise RowRefused("time-malformed" if text else "time-missing") from None
-        # A day without a time, and the forms 20261121T080311 and 2026-W47-6, are not what was agreed.
-        if len(text) < 16 or text[10] not in " T" or text[4] != "-" or text[7] != "-":
-            raise RowRefused("time-malformed")
-        return place(found) if found.tzinfo is None else in_zone(found, zone)
+            raise RowRefused("time-malformed") from None
+        if found.tzinfo is not None:
+            return in_zone(found, zone)
+        placed = place(found)
+        if len(offsets) >= _REMEMBERED:
+            offsets.clear()
+        offsets[text[:16]] = placed.replace(microsecond=0).isoformat()[19:]
+        return placed
 
     return read
 

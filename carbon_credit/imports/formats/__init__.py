@@ -61,7 +61,7 @@ def file_format(path: Path) -> str:
         raise FormatUnknown(file=path.name, known=", ".join(FORMATS))
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith((b"{", b"[")):
-        return "ndjson"
+        return "json" if text.startswith(b"[") else "ndjson"
     return "tsv" if b"\t" in text.partition(b"\n")[0] else "csv"
 
 

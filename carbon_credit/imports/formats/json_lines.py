@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from carbon_credit.imports.errors import ColumnsMissing, FileEmpty, FileTruncated, LineTooLong
-from carbon_credit.imports.formats.lines import MAX_LINE, line_blocks
+from carbon_credit.imports.formats.lines import line_blocks
 from carbon_credit.imports.formats.packing import Progress
 from carbon_credit.imports.formats.source import PLAIN, Column, Columns, Layout, Record, wanted
 
+MAX_OBJECT = 4_194_304  # letters; a trip may bring its whole track
 _SPACE = re.compile(r"[\s,]*")
 
 
@@ -51,7 +52,7 @@ class JsonFile:
             raise ColumnsMissing(file=self.name, columns=", ".join(missing))
 
     def _objects(self, layout: Layout) -> Iterator[tuple[int, dict[str, Any] | None]]:
-        read = line_blocks(self._path, encoding=layout.encoding, progress=self._progress)
+        read = line_blocks(self._path, encoding=layout.encoding, limit=MAX_OBJECT, progress=self._progress)
         decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
         key = re.compile(rf'"{re.escape(layout.items)}"\s*:\s*\[') if layout.items else None
         head = ""
@@ -86,8 +87,8 @@ class JsonFile:
                 more = next(texts, None)
                 if more is None:
                     raise FileTruncated(file=self.name, line=number) from None
-                if len(buffer) - place > MAX_LINE:
-                    raise LineTooLong(file=self.name, line=number + 1, limit=MAX_LINE) from None
+                if len(buffer) - place > MAX_OBJECT:
+                    raise LineTooLong(file=self.name, line=number + 1, limit=MAX_OBJECT) from None
                 buffer, place = buffer[place:] + more, 0
                 continue
             number += 1

@@ -11,7 +11,7 @@ MAX_LINE = 65_536  # characters
 
 
 def line_blocks(
-    path: Path, *, encoding: str = "utf-8", progress: Progress | None = None
+    path: Path, *, encoding: str = "utf-8", limit: int = MAX_LINE, progress: Progress | None = None
 ) -> Iterator[tuple[int, list[str]]]:
     """(number of the first, lines) again and again; CR and LF taken off, a byte order mark too.
 
@@ -30,7 +30,7 @@ def line_blocks(
             if "\r" in text:
                 lines = [line.rstrip("\r") for line in lines]
             rest = lines.pop()
-            _check_lengths(lines, rest, number, path.name)
+            _check_lengths(lines, rest, number, path.name, limit)
             if lines:
                 yield number, lines
                 number += len(lines)
@@ -67,9 +67,9 @@ def _decoded(
         ) from None
 
 
-def _check_lengths(lines: list[str], rest: str, number: int, file: str) -> None:
-    if lines and max(map(len, lines)) > MAX_LINE:
-        place = next(place for place, line in enumerate(lines) if len(line) > MAX_LINE)
-        raise LineTooLong(file=file, line=number + place, limit=MAX_LINE)
-    if len(rest) > MAX_LINE:
-        raise LineTooLong(file=file, line=number + len(lines), limit=MAX_LINE)
+def _check_lengths(lines: list[str], rest: str, number: int, file: str, limit: int) -> None:
+    if lines and max(map(len, lines)) > limit:
+        place = next(place for place, line in enumerate(lines) if len(line) > limit)
+        raise LineTooLong(file=file, line=number + place, limit=limit)
+    if len(rest) > limit:
+        raise LineTooLong(file=file, line=number + len(lines), limit=limit)
