@@ -21,7 +21,7 @@ from carbon_credit.api.operators import (
     verifications,
 )
 from carbon_credit.api.partners import citizens as linked
-from carbon_credit.api.partners import events, facts, links, oauth
+from carbon_credit.api.partners import events, facts, imports, links, oauth
 from carbon_credit.api.public import docs, health, keys, pages, serials, totals
 from carbon_credit.api.runtime import Runtime
 
@@ -48,6 +48,13 @@ ROUTES = (
     ("POST",   "/v1/citizens/<uuid:citizen_id>/meters", facts.state_meter),
     ("GET",    "/v1/partner/match-keys", links.get_match_keys),
     ("GET",    "/v1/partner/link-hashes", links.list_link_hashes),
+    ("POST",   "/v1/imports", imports.begin_import),
+    ("GET",    "/v1/imports", imports.list_imports),
+    ("GET",    "/v1/imports/<uuid:import_id>", imports.get_import),
+    ("PUT",    "/v1/imports/<uuid:import_id>/parts/<offset:first_byte>", imports.add_import_part),
+    ("POST",   "/v1/imports/<uuid:import_id>/cancellation", imports.cancel_import),
+    ("GET",    "/v1/imports/<uuid:import_id>/rejects", imports.list_rejects),
+    ("GET",    "/v1/imports/<uuid:import_id>/rejects.csv", imports.get_rejects_file),
     # citizens
     ("GET",    "/v1/me/account", account.get_account),
     ("GET",    "/v1/me/statement", account.get_statement),

@@ -41,6 +41,16 @@ class Slug(BaseConverter):
     regex = r"[a-z0-9][a-z0-9.+_-]{0,63}"
 
 
+class Offset(BaseConverter):
+    """A place in a file, in bytes from its beginning."""
+
+    regex = "[0-9]{1,12}"
+
+    def to_python(self, value: str) -> int:
+        """The number."""
+        return int(value)
+
+
 CONVERTERS: dict[str, type[BaseConverter]] = {
     "external": ExternalId,
     "scene": Scene,
@@ -48,6 +58,7 @@ CONVERTERS: dict[str, type[BaseConverter]] = {
     "voucher": VoucherCode,
     "serial": Serial,
     "slug": Slug,
+    "offset": Offset,
 }
 
 

@@ -193,6 +193,18 @@ def networks_of(session: Session, *, programme: str) -> dict[str, bytes]:
     return {digest: body for digest, body in session.execute(statement)}  # noqa: C416
 
 
+def network_of(session: Session, *, programme: str, digest: str | None = None) -> tuple[str, bytes] | None:
+    """(digest, csv) of the programme's network of that digest, or of the one that was loaded last."""
+    statement = select(NetworkVersion.digest, NetworkVersion.body).where(
+        NetworkVersion.programme == programme
+    )
+    if digest is not None:
+        statement = statement.where(NetworkVersion.digest == digest)
+    newest = statement.order_by(NetworkVersion.loaded_at.desc(), NetworkVersion.digest).limit(1)
+    found = session.execute(newest).one_or_none()
+    return None if found is None else (found.digest, found.body)
+
+
 def files_of(bundle: bytes) -> dict[str, bytes]:
     """A stored bundle as file name -> bytes."""
     return {name: text.encode() for name, text in orjson.loads(bundle).items()}

@@ -18,10 +18,10 @@ from carbon_credit.imports.jobs.errors import ImportCancelled, ImportStagingLost
 from carbon_credit.imports.jobs.problems import problem_of
 from carbon_credit.imports.jobs.records import JobRecord, counts, job, replaced_by
 from carbon_credit.imports.jobs.states import ENDED
-from carbon_credit.kernel import clock
 from carbon_credit.kernel.errors import Busy
 from carbon_credit.kernel.quantity import grams_text
 from carbon_credit.sweeps.importing import Hands, credit_all
+from carbon_credit.tasks import hands_of as process_hands
 
 POLL_S = 0.2  # float ok: seconds to wait
 PATIENCE = 30  # times that a busy database is asked again, a second apart
@@ -30,7 +30,7 @@ DOOR = "from carbon_credit.cli.main import main; main()"
 
 def hands_of(here: Installation) -> Hands:
     """This process, as a runner of import jobs."""
-    return Hands(here.act, here.look, clock.now, f"{socket.gethostname()}:{os.getpid()}")
+    return process_hands(here.database)
 
 
 def is_gone(holder: str | None) -> bool:

@@ -42,10 +42,10 @@ from carbon_credit.imports.jobs.records import JobRecord, all_rejects
 from carbon_credit.imports.jobs.rejects import write_rejects
 from carbon_credit.imports.stations import Stations
 from carbon_credit.methodology.network import Network
+from carbon_credit.sweeps.deliveries import read_network
 from carbon_credit.sweeps.importing import Enrol, stage
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-_CITIES = {"gd-sz": "shenzhen", "gd-gz": "guangzhou"}
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -207,8 +207,7 @@ def _rows(here: Installation, known: JobRecord) -> int | None:
 
 def _network(here: Installation, programme: str, path: Path) -> Network:
     data = path.read_bytes()
-    city = _CITIES.get(programme.removeprefix("x-"))
-    network = Network.from_csv(data, city=city)
+    network = read_network(data, programme)
     here.act(
         lambda session, now: add_network(
             session, programme=programme, digest=network.digest, body=data, now=now

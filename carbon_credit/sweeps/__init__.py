@@ -21,19 +21,25 @@ from carbon_credit.offsets.ended import take_back_ended
 from carbon_credit.quantification.periods import all_closed_months, next_month
 from carbon_credit.redemption.lots import expire_lots
 from carbon_credit.redemption.operations import expire_due
+from carbon_credit.sweeps.deliveries import end_left, work_off
+from carbon_credit.sweeps.importing import Hands
 
 ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`batch` does up to `limit` pieces of work and returns how many it did."""
+    """`batch` does up to `limit` pieces of work and returns how many it did.
+
+    `work`: what takes more than one unit of work, done before the batches; how much it did.
+    """
 
     name: str
     batch: Callable[[Session, datetime, int], int]
     limit: int
     every_s: int
     about: str
+    work: Callable[[Hands], int] | None = None
 
 
 def _expire_redemptions(session: Session, now: datetime, limit: int) -> int:
@@ -88,6 +94,7 @@ SWEEPS = {
         Sweep("idempotency", _forget_idempotency, 5000, 3600, "forget idempotency keys after three days"),
         Sweep("seal", _seal, 10000, 300, "seal committed transfers into chained blocks"),
         Sweep("openings", _write_openings, 1, 900, "write the opening balances that follow a closed month"),
+        Sweep("imports", end_left, 100, 5, "read, credit and end the files that were delivered", work_off),
         Sweep("partitions", _partitions, 1000, 21600, "make the partitions of the months to come"),
     )
 }

@@ -69,14 +69,15 @@ def stage(
     *,
     known: JobRecord,
     path: Path,
-    adapter: Reader,
+    adapter: Reader | Callable[[], Reader],
     take_over: bool = False,
     progress: Reading | None = None,
     enrol: Enrol | None = None,
 ) -> bool:
     """Read the file into chunks and check it as a whole; False where another run does.
 
-    Raises what is wrong with the file, after the job was refused for it, and ImportStagingLost.
+    `adapter` may be a function that puts the file at `path` and then gives the adapter. Raises
+    what is wrong with the file, after the job was refused for it, and ImportStagingLost.
     """
     lease = hands.act(
         lambda session, now: staging.begin(
@@ -86,7 +87,8 @@ def stage(
     if lease is None:
         return False
     with stopping(hands, known.id):
-        _read(hands, known, lease, path, adapter, progress, enrol)
+        reader = adapter() if callable(adapter) else adapter
+        _read(hands, known, lease, path, reader, progress, enrol)
     return True
 
 

@@ -5,16 +5,24 @@ lost without harm.
 """
 
 import logging
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
 
 from celery import Celery
+from sqlalchemy.orm import Session
 
 from carbon_credit.kernel import clock
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.errors import Busy
 from carbon_credit.kernel.settings import Settings
-from carbon_credit.kernel.unit_of_work import transact
+from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.sweeps import SWEEPS, Sweep
+from carbon_credit.sweeps.importing import Hands
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 MAX_BATCHES = 200  # then the next beat goes on: a task stays short
@@ -64,7 +72,7 @@ def create_celery(settings: Settings, *, database: Database | None = None) -> Ce
 
 def run_sweep(database: Database, sweep: Sweep) -> int:
     """Batches of the sweep until there is nothing left (or enough for now); how much was done."""
-    total = 0
+    total = 0 if sweep.work is None else sweep.work(hands_of(database))
     for _ in range(MAX_BATCHES):
         now = clock.now()
         done = transact(database, lambda session: sweep.batch(session, now, sweep.limit))  # noqa: B023
@@ -72,3 +80,17 @@ def run_sweep(database: Database, sweep: Sweep) -> int:
         if done < sweep.limit:
             break
     return total
+
+
+def hands_of(database: Database) -> Hands:
+    """This process, as one that does work of many steps: each step in a unit of work of its own."""
+
+    def act(deed: Callable[[Session, datetime], T], /) -> T:
+        now = clock.now()
+        return transact(database, lambda session: deed(session, now))
+
+    def look(deed: Callable[[Session, datetime], T], /) -> T:
+        with unit_of_work(database, read_only=True) as session:
+            return deed(session, clock.now())
+
+    return Hands(act, look, clock.now, f"{socket.gethostname()}:{os.getpid()}")
