@@ -25,6 +25,7 @@ PUBLIC = {
 }
 # What stands for each variable part: well-formed, and nobody's.
 PARTS = {
+    "first_byte": "0",
     "programme": HOME,
     "scene": "metro",
     "code": "AAAA-AAAA-AAAA",

@@ -15,6 +15,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from carbon_credit.api import body
 from carbon_credit.api.auth import access
 from carbon_credit.api.errors import BodyMalformed, FieldsInvalid, language
+from carbon_credit.api.examples import example
 from carbon_credit.api.fields import Id, Instant, QueryWhole, Text, Whole, Word
 from carbon_credit.api.operation import Call, reads, writes
 from carbon_credit.api.schemas import SLUG, Answer, PageQuery, Strict, page_of
@@ -189,7 +190,7 @@ _BEGIN = {
             },
         }
     },
-    body.JSON: {"schema": ImportIn},
+    body.JSON: {"schema": ImportIn, "example": example(ImportIn())},
 }
 _OPENS = (
     AdapterUnknown,
