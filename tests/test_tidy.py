@@ -17,6 +17,7 @@ PROJECT = ROOT.parent
 FILES = sorted(path for path in ROOT.rglob("*.py"))
 PACKAGES = sorted(path.parent for path in ROOT.rglob("__init__.py"))
 SUBJECTS = [
+    "archive",
     "catalogue",
     "documents",
     "events",

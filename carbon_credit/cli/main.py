@@ -8,6 +8,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from carbon_credit import __version__
 from carbon_credit.cli import publication
 from carbon_credit.cli.adapters import adapter
+from carbon_credit.cli.archives import archive
 from carbon_credit.cli.batches import batch, serials
 from carbon_credit.cli.comparing import diff
 from carbon_credit.cli.database import db
@@ -42,6 +43,7 @@ for command in (
     serve,
     worker,
     db,
+    archive,
     party,
     facts,
     import_,

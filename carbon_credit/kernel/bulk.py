@@ -6,14 +6,16 @@ Rows are tuples in the order of `columns`. One row and ten thousand take the sam
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Dialect, Table, any_, bindparam, literal, select, text
+from sqlalchemy import ColumnElement, Dialect, Table, any_, bindparam, literal, select, text, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
 from carbon_credit.kernel.db import is_postgresql
+from carbon_credit.kernel.ids import made_since
 
 Row = tuple[Any, ...]
 
@@ -125,6 +127,14 @@ def one_of(
     listed = orjson.dumps([stored(value) for value in values] if stored else list(values)).decode()
     values_of = text("SELECT value FROM json_each(:listed)")
     return column.in_(values_of.bindparams(bindparam("listed", listed, unique=True)))
+
+
+def later_than(
+    column: InstrumentedAttribute[Any] | ColumnElement[Any], causes: Collection[UUID]
+) -> ColumnElement[bool]:
+    """True for ids that may have been made because of one of `causes`: it says which months to look in."""
+    since = made_since(causes)
+    return true() if since is None else column >= literal(since, column.type)
 
 
 def lock_shared(session: Session, *names: str) -> None:

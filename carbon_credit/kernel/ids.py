@@ -2,12 +2,15 @@
 
 import secrets
 import uuid
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from uuid_utils.compat import uuid7
 
 from carbon_credit.kernel.clock import microseconds
 
+# More than the clocks of two nodes may differ. Wider costs nothing: months are what is left out.
+_SKEW = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,3 +32,20 @@ def first_id_at(instant: datetime) -> uuid.UUID:
 def made_at(row_id: uuid.UUID) -> datetime:
     """When an id was made, to the millisecond."""
     return _EPOCH + timedelta(milliseconds=row_id.int >> 80)
+
+
+def made_since(ids: Collection[uuid.UUID]) -> uuid.UUID | None:
+    """The least id of whatever was made because of one of `ids`, and therefore later.
+
+    A statement that looks for the consequences of rows by another column says so with it, and passes over
+    the partitions of the months before. None where nothing can be said: no ids, or one of another version.
+    Only for what `new_id` made: a digest that looks like an id would tell a time by chance.
+    """
+    least = None
+    for row_id in ids:
+        number = row_id.int
+        if (number >> 76) & 0xF != 7:
+            return None
+        if least is None or number < least:
+            least = number
+    return None if least is None else first_id_at(made_at(uuid.UUID(int=least)) - _SKEW)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import BigInteger, cast, func, select, union
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import one_of
+from carbon_credit.kernel.bulk import later_than, one_of
 from carbon_credit.kernel.db import is_postgresql
 from carbon_credit.ledger.accounts import POINTS, AccountKey, Balance, account_id
 from carbon_credit.ledger.chart import side_of
@@ -126,13 +126,15 @@ def entries_of(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.UUI
 
 
 def entries_by_reference(session: Session, *, references: Collection[uuid.UUID]) -> list[Entry]:
-    """The transfers that name one of `references`, in the order of their ids."""
+    """The transfers that name one of `references`, ids that tell their time, in the order of their ids."""
     found: list[Entry] = []
     for part in parts(session, list(set(references))):
         found += [
             Entry(*row)
             for row in session.execute(
-                select(*ENTRY_COLUMNS).where(one_of(session, TRANSFER.c.reference, part))
+                select(*ENTRY_COLUMNS)
+                .where(one_of(session, TRANSFER.c.reference, part))
+                .where(later_than(TRANSFER.c.id, part))
             )
         ]
     return sorted(found, key=lambda entry: entry.id)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import one_of
+from carbon_credit.kernel.bulk import later_than, one_of
 from carbon_credit.ledger.models import OPEN_HOLD, RESOLUTION, TRANSFER
 from carbon_credit.ledger.queries import parts
 
@@ -34,7 +34,10 @@ def held_by_reference(
     accounts: Collection[uuid.UUID],
     codes: Collection[str],
 ) -> dict[tuple[uuid.UUID, uuid.UUID], int]:
-    """What was posted for each reference into each account under `codes`, less what was posted out of it."""
+    """What was posted for each reference into each account under `codes`, less what was posted out of it.
+
+    References are ids that tell their time: of reductions, not of tallies.
+    """
     found: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
     for part in parts(session, list(set(references))):
         for column, sign in ((TRANSFER.c.credit_account, 1), (TRANSFER.c.debit_account, -1)):
@@ -42,6 +45,7 @@ def held_by_reference(
                 select(TRANSFER.c.reference, column, func.sum(TRANSFER.c.amount))
                 .where(
                     one_of(session, TRANSFER.c.reference, part),
+                    later_than(TRANSFER.c.id, part),
                     TRANSFER.c.code.in_(codes),
                     column.in_(accounts),
                 )

@@ -13,10 +13,12 @@ from sqlalchemy import Table, select, text
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import append_rows, lock_alone
+from carbon_credit.kernel.clock import first_instant
 from carbon_credit.kernel.db import is_postgresql, keys_of
 from carbon_credit.kernel.digest import Field, row_mac
-from carbon_credit.kernel.ids import first_id_at
-from carbon_credit.ledger.models import SEAL, TRANSFER
+from carbon_credit.kernel.ids import first_id_at, made_at
+from carbon_credit.kernel.partitions import month_after
+from carbon_credit.ledger.models import SEAL, TRANSFER, SealBlock
 
 # A row may be committed some time after its id was made. Rows with younger ids are not sealed yet.
 QUIET = timedelta(minutes=10)
@@ -41,7 +43,8 @@ def seal(
 ) -> int:
     """Seal up to `limit` rows of `table` as its next block; how many (0: nothing is old enough).
 
-    Rows are old enough when their id is `quiet` older than `now` and than every running transaction.
+    Rows are old enough when their id is `quiet` older than `now` and than every running transaction. A block
+    ends where its month does, so that the blocks of a month can be recomputed from its rows alone.
     """
     if quiet is None:
         quiet = quiet_of(session)
@@ -53,9 +56,15 @@ def seal(
         .limit(1)
     ).first()
     number, last_id, previous = last if last else (0, None, GENESIS)
-    rows = select(table.c.id, table.c.mac).where(table.c.id < first_id_at(_horizon(session, now=now) - quiet))
+    wanted = [table.c.id < first_id_at(_horizon(session, now=now) - quiet)]
     if last_id is not None:
-        rows = rows.where(table.c.id > last_id)
+        wanted.append(table.c.id > last_id)
+    first_id = session.scalar(select(table.c.id).where(*wanted).order_by(table.c.id).limit(1))
+    if first_id is None:
+        return 0
+    next_month = month_after(made_at(first_id).date().replace(day=1))
+    wanted.append(table.c.id < first_id_at(first_instant(next_month)))
+    rows = select(table.c.id, table.c.mac).where(*wanted)
     block = Block(previous)
     for row_id, mac in session.execute(
         rows.order_by(table.c.id).limit(limit).execution_options(yield_per=5000)
@@ -79,6 +88,16 @@ def sealed_through(session: Session, *, table: str) -> uuid.UUID | None:
         select(SEAL.c.last_id).where(SEAL.c.sealed_table == table).order_by(SEAL.c.number.desc()).limit(1)
     )
     return session.scalar(statement)
+
+
+def blocks_within(
+    session: Session, *, table: str, since: uuid.UUID | None, before: uuid.UUID
+) -> list[SealBlock]:
+    """The blocks whose rows all have `since` <= id < `before`, in order."""
+    statement = select(SealBlock).where(SealBlock.sealed_table == table, SealBlock.last_id < before)
+    if since is not None:
+        statement = statement.where(SealBlock.first_id >= since)
+    return list(session.scalars(statement.order_by(SealBlock.number)))
 
 
 class Block:

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from carbon_credit.kernel.bulk import one_of
+from carbon_credit.kernel.bulk import later_than, one_of
 from carbon_credit.quantification.caps import CAP_EVENTS, CAP_MG
 from carbon_credit.quantification.models import (
     Reduction,
@@ -179,9 +179,11 @@ def loaded(
     rows = session.execute(statement).all()
     if not rows:
         return []
+    ids = [row[0].id for row in rows]
     added = (
         select(ReductionAdjustment.reduction_id, ReductionAdjustment.delta_mg, ReductionAdjustment.reason)
-        .where(one_of(session, ReductionAdjustment.reduction_id, [row[0].id for row in rows]))
+        .where(one_of(session, ReductionAdjustment.reduction_id, ids))
+        .where(later_than(ReductionAdjustment.id, ids))
         .order_by(ReductionAdjustment.recorded_at, ReductionAdjustment.id)
     )
     found: dict[UUID, list[tuple[int, str]]] = defaultdict(list)

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import one_of
+from carbon_credit.kernel.bulk import later_than, one_of
 from carbon_credit.methodology.definition import Grade
 from carbon_credit.quantification.errors import ReductionNotFound
 from carbon_credit.quantification.models import (
@@ -91,7 +91,9 @@ def present_by_event(session: Session, *, event_ids: Collection[UUID]) -> dict[U
         return {}
     found: dict[UUID, list[Present]] = defaultdict(list)
     wanted = one_of(session, Reduction.event_id, event_ids)
-    for one in loaded(session, wanted, order=(Reduction.business_day, Reduction.id)):
+    for one in loaded(
+        session, wanted, later_than(Reduction.id, event_ids), order=(Reduction.business_day, Reduction.id)
+    ):
         found[one.row.event_id].append(_present(one))
     return dict(found)
 
@@ -100,7 +102,8 @@ def standing_by_event(session: Session, *, event_ids: Collection[UUID]) -> list[
     """The reductions of these events that still count."""
     if not event_ids:
         return []
-    return _standings(session, one_of(session, Reduction.event_id, event_ids))
+    wanted = one_of(session, Reduction.event_id, event_ids)
+    return _standings(session, wanted, later_than(Reduction.id, event_ids))
 
 
 def standing_of_day(
@@ -137,6 +140,7 @@ def changes_of(session: Session, *, reduction_id: UUID) -> list[Change]:
     adjustments = session.scalars(
         select(ReductionAdjustment)
         .where(ReductionAdjustment.reduction_id == reduction_id)
+        .where(later_than(ReductionAdjustment.id, [reduction_id]))
         .order_by(ReductionAdjustment.id)
     )
     changes = [

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from carbon_credit.kernel import clock, schema
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.errors import Busy
-from carbon_credit.kernel.ids import first_id_at, made_at, new_id
+from carbon_credit.kernel.ids import first_id_at, made_at, made_since, new_id
 from carbon_credit.kernel.partitions import (
     AHEAD,
     divided_tables,
@@ -243,6 +243,15 @@ def test_sqlite_has_no_partitions(sqlite_database: Database) -> None:
     with unit_of_work(sqlite_database) as session:
         assert divided_tables(session) == {}
         assert partitions(session) == []
+
+
+def test_whatever_was_made_because_of_a_row_is_later() -> None:
+    ids = [new_id() for _ in range(50)]
+    since = made_since(ids)
+    assert since is not None
+    assert timedelta(hours=23) < made_at(min(ids)) - made_at(since) < timedelta(hours=25)
+    assert made_since([]) is None
+    assert made_since([*ids, uuid.uuid4()]) is None
 
 
 def test_an_id_tells_when_it_was_made() -> None:
