@@ -1,4 +1,4 @@
-"""`db upgrade`, `db new`: migrations. `db partitions`: the months of the large tables."""
+"""`db upgrade`, `db new`: migrations. `db partitions`, `db sizes`: where the room goes."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from carbon_credit.kernel import clock, schema
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.partitions import make_months, partitions
 from carbon_credit.kernel.settings import read_settings
+from carbon_credit.kernel.sizes import table_sizes
 from carbon_credit.kernel.unit_of_work import transact
 
 
@@ -54,4 +55,19 @@ def partitions_(as_json: bool) -> None:
     table = Table("table", "partition", "rows", "MB", title="Partitions")
     for one in found:
         table.add_row(one.table, one.name, f"{one.rows:,}", f"{one.bytes // 1_000_000:,}")
+    stdout.print(table)
+
+
+@db.command()
+@json_option
+def sizes(as_json: bool) -> None:
+    """How large each table is with its indexes, the largest first (PostgreSQL)."""
+    found = open_installation().look(lambda session, _now: table_sizes(session))
+    if as_json:
+        emit({"tables": [asdict(one) | {"total": one.total} for one in found]})
+        return
+    table = Table("table", "rows", "MB rows", "MB indexes", title="Tables")
+    for one in found:
+        indexes = sum(one.indexes.values())
+        table.add_row(one.table, f"{one.rows:,}", f"{one.bytes // 1_000_000:,}", f"{indexes // 1_000_000:,}")
     stdout.print(table)

@@ -2,12 +2,9 @@
 
 import re
 import uuid
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
@@ -23,10 +20,8 @@ from carbon_credit.kernel.partitions import (
     partition_name,
     partitions,
 )
-from carbon_credit.kernel.settings import Settings
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.tables import metadata
-from tests.conftest import SERVER, missing
 from tests.flows.conftest import findings
 from tests.world import World, metro
 
@@ -108,24 +103,6 @@ def shape(database: Database, table: str) -> dict[str, set[str]]:
         }
         for kind, rows in found.items()
     }
-
-
-@pytest.fixture
-def at_10(base_settings: Settings) -> Iterator[Database]:
-    """A PostgreSQL database of before partitions."""
-    try:
-        server = psycopg.connect(SERVER, autocommit=True, connect_timeout=3)
-    except psycopg.OperationalError:
-        missing("no PostgreSQL server at TEST_POSTGRESQL_URL")
-    name = f"cc_test_{uuid.uuid4().hex[:12]}"
-    with server:
-        server.execute(f"CREATE DATABASE {name}")
-        address = SERVER.replace("postgresql://", "postgresql+psycopg://").rsplit("/", 1)[0]
-        database = Database(replace(base_settings, database_url=f"{address}/{name}"))
-        schema.upgrade(database, "0010")
-        yield database
-        database.dispose()
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_every_partition_is_like_its_table(postgresql_database: Database) -> None:
@@ -220,22 +197,29 @@ def test_who_reads_everything_is_waited_for_only_a_moment(postgresql_database: D
     assert make(postgresql_database, at) > 0
 
 
-def test_rows_of_before_keep_their_place_and_come_back(at_10: Database) -> None:
-    world = World(at_10)
+def test_rows_of_before_keep_their_place_and_come_back(postgresql_database: Database) -> None:
+    world = World(postgresql_database)
     world.credit(metro("M-1"), metro("M-2"))
-    before = {name: sorted(map(repr, ask(at_10, f"SELECT * FROM {name}"))) for name in TABLES}
+    schema.downgrade(postgresql_database, "0010")
+    before, files = _kept(postgresql_database), _files(postgresql_database, "event")
     assert len(before["transfer"]) >= 2
-    files = ask(at_10, "SELECT relfilenode FROM pg_class WHERE relname = 'event'")
-    for number in ("head", "0010", "head"):
-        (schema.upgrade if number == "head" else schema.downgrade)(at_10, number)
-        assert {name: sorted(map(repr, ask(at_10, f"SELECT * FROM {name}"))) for name in TABLES} == before
-        if files:
-            month = clock.now().date().replace(day=1)
-            held = f"SELECT relfilenode FROM pg_class WHERE relname = '{partition_name('event', month)}'"
-            assert ask(at_10, held) == files, "the rows were written anew"
-            files = []
+    schema.upgrade(postgresql_database, "0011")
+    assert _kept(postgresql_database) == before
+    first = _files(postgresql_database, partition_name("event", THIS_MONTH))
+    assert first == files, "the rows were written anew"
+    schema.downgrade(postgresql_database, "0010")
+    assert _kept(postgresql_database) == before
+    schema.upgrade(postgresql_database)
     world.credit(metro("M-2"), metro("M-3"))
-    assert findings(at_10) == []
+    assert findings(postgresql_database) == []
+
+
+def _kept(database: Database) -> dict[str, list[str]]:
+    return {name: sorted(map(repr, ask(database, f"SELECT * FROM {name}"))) for name in TABLES}
+
+
+def _files(database: Database, name: str) -> list[Any]:
+    return ask(database, f"SELECT relfilenode FROM pg_class WHERE relname = '{name}'")
 
 
 def test_sqlite_has_no_partitions(sqlite_database: Database) -> None:
