@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 from carbon_credit.events.queries import claim_keys_of
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.methodology.definition import Tier
-from carbon_credit.quantification.models import Reduction, ReductionEnd
-from carbon_credit.quantification.present import Standing, loaded
+from carbon_credit.quantification.models import Reduction
+from carbon_credit.quantification.present import Standing
 from carbon_credit.quantification.recording import Revision
+from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import Member, member_of
 
+_FIRST = UUID(int=0)
+UNASKED = UUID(int=0)
 TIER_ORDER = {tier.value: place for place, tier in enumerate(Tier)}
 
 
@@ -25,6 +28,7 @@ class Case:
 
     `gross_mg` and `revision` change where its history is known better now; `mg` is what counts and
     `code` what took the rest; `partner_mg` is the partner's part, None where no partner has one.
+    `claim_key` is known where it decides the order.
     """
 
     standing: Standing
@@ -38,15 +42,21 @@ class Case:
 
     @property
     def canonical(self) -> tuple[datetime, int, UUID, UUID, date]:
-        """Its place among those of the same citizen, and of the whole programme."""
+        """Its place among those of the same citizen."""
         one = self.standing
         return one.occurred_at, TIER_ORDER[one.tier], one.partner_id, self.claim_key, one.business_day
 
     @property
-    def evidence(self) -> tuple[int, datetime, UUID, UUID]:
-        """Its place among records of one trip, the best first."""
+    def turn(self) -> tuple[UUID, tuple[datetime, int, UUID, UUID, date]]:
+        """When it is its turn on its day: `canonical`, or behind all of them the later the later it came."""
+        return self.standing.reduction_id if self.standing.is_late else _FIRST, self.canonical
+
+    @property
+    def evidence(self) -> tuple[UUID, tuple[int, datetime, UUID, UUID]]:
+        """Its place among records of one trip, the best first; what came late is after what was settled."""
         one = self.standing
-        return TIER_ORDER[one.tier], one.occurred_at, one.partner_id, self.claim_key
+        better = TIER_ORDER[one.tier], one.occurred_at, one.partner_id, self.claim_key
+        return one.reduction_id if one.is_late else _FIRST, better
 
     @property
     def delta_mg(self) -> int:
@@ -64,34 +74,43 @@ def cases_of_day(session: Session, *, programme: str, day: date, citizens: Colle
 
     What is only shown is not among them.
     """
-    standing = [
-        one.standing()
-        for one in loaded(
-            session,
-            one_of(session, Reduction.citizen_id, citizens),
-            Reduction.programme == programme,
-            Reduction.business_day == day,
-            ReductionEnd.reduction_id.is_(None),
-        )
-    ]
+    standing = standing_where(
+        session,
+        one_of(session, Reduction.citizen_id, citizens),
+        Reduction.programme == programme,
+        Reduction.business_day == day,
+    )
     return in_order(session, [one for one in standing if one.use != "display"])
 
 
 def in_order(session: Session, standing: Sequence[Standing]) -> list[Case]:
-    """As they stand, by citizen and in canonical order."""
-    claim_keys = claim_keys_of(session, event_ids={one.event_id for one in standing})
+    """As they stand, by citizen and in canonical order. What came when its day was closed (or being
+    closed) goes behind the others, in the order in which it came: it has what they leave."""
+    claim_keys = claim_keys_of(session, event_ids=_tied(standing))
     cases = [
         Case(
             standing=one,
             member=member_of(session, one),
-            claim_key=claim_keys[one.event_id],
+            claim_key=claim_keys.get(one.event_id, UNASKED),
             gross_mg=one.gross_mg,
             mg=one.net_mg,
             code=one.cap_code,
         )
         for one in standing
     ]
-    return sorted(cases, key=lambda one: (one.standing.citizen_id, one.canonical))
+    return sorted(cases, key=lambda one: (one.standing.citizen_id.int, one.turn))
+
+
+def _tied(standing: Sequence[Standing]) -> set[UUID]:
+    """The events that nothing but their claims puts in order: few, and only theirs are read."""
+    first: dict[tuple[UUID, datetime, str, UUID], UUID] = {}
+    tied: set[UUID] = set()
+    for one in standing:
+        place = (one.citizen_id, one.occurred_at, one.tier, one.partner_id)
+        other = first.setdefault(place, one.event_id)
+        if other != one.event_id:
+            tied |= {other, one.event_id}
+    return tied
 
 
 def by_citizen(cases: Sequence[Case]) -> Iterator[tuple[UUID, list[Case]]]:

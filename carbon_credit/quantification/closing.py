@@ -5,12 +5,11 @@ happened on it, ordered by (occurred_at, tier, partner, claim), which no arrival
 what differs. A month is closed when all its days are, a year (`annual`) when all its months are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from uuid import UUID
 
-from sqlalchemy import func, or_, select, union
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import programme_rules
@@ -18,29 +17,20 @@ from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.ledger.openings import write_openings
 from carbon_credit.ledger.seals import seal
-from carbon_credit.quantification.cases import Case, cases_of_day
-from carbon_credit.quantification.citywide import settle_programme_day
 from carbon_credit.quantification.errors import DaysOpen, EarlierDayOpen, PeriodClosed, PeriodNotOver
-from carbon_credit.quantification.grams import Platforms
-from carbon_credit.quantification.models import DayTally, Period, Reduction, ReductionAdjustment
-from carbon_credit.quantification.netting import span_end, span_start
+from carbon_credit.quantification.models import Period, PeriodClosing, Reduction, ReductionAdjustment
 from carbon_credit.quantification.periods import (
-    closed_days,
     closed_months,
+    finished_days,
     first_of_month,
     lock_period_alone,
     next_month,
     record_closing,
 )
-from carbon_credit.quantification.posting import post_cases, share_out_day
-from carbon_credit.quantification.scopes import NETTED, PERSON_YEAR, SHARED
-from carbon_credit.quantification.settling import reads_on, settle
-from carbon_credit.quantification.sums import RunningSums
-from carbon_credit.quantification.trimming import trim_span
+from carbon_credit.quantification.stages import FIRST, settle_portion
 
 Progress = Callable[[int], None]
 
-CITIZENS_AT_ONCE = 1000
 _SEALED_AT_ONCE = 50_000
 
 
@@ -69,22 +59,53 @@ def close_day(
 
     Raises PeriodNotOver, PeriodClosed, EarlierDayOpen.
     """
+    while True:
+        looked_at, closing = close_portion(
+            session, programme=programme, day=day, now=now, closed_by=closed_by
+        )
+        if progress and looked_at:
+            progress(looked_at)
+        if closing is not None:
+            return closing
+
+
+def close_portion(
+    session: Session, *, programme: str, day: date, now: datetime, closed_by: str
+) -> tuple[int, Closing | None]:
+    """Begin the closing of a business day, or go on with it where it was: one portion of citizens.
+
+    How many were looked at, and the closing when it is done. Each call may be a unit of work of its own:
+    what it has done is remembered with it. `closed_by` is who begins.
+    Raises PeriodNotOver, PeriodClosed, EarlierDayOpen.
+    """
     rules = programme_rules(session, programme=programme)
     if business_day(now, rules.time_zone) <= day:
         raise PeriodNotOver(period=day.isoformat(), programme=programme)
     lock_period_alone(session, programme, "day", day)
-    if closed_days(session, programme, {day}):
+    if finished_days(session, programme, {day}):
         raise PeriodClosed(period=day.isoformat(), programme=programme)
-    _require_order(session, rules, day)
-    corrected = 0
-    for citizens in _unsettled_citizens(session, rules, day):
-        corrected += _settle_citizens(session, rules, day, citizens, now)
-        if progress:
-            progress(len(citizens))
-    corrected += settle_programme_day(session, rules, day, now=now)
-    if day == span_end("month", day):
-        corrected += trim_span(session, rules, "month", day, accounting_day=day, now=now)
-    return record(session, programme, "day", day, day + timedelta(days=1), corrected, closed_by, now)
+    # Of this transaction: another may have gone on since the session read it.
+    closing = session.get(PeriodClosing, (programme, day), populate_existing=True)
+    if closing is None:
+        _require_order(session, rules, day)
+        closing = PeriodClosing(
+            programme=programme,
+            starts_on=day,
+            begun_at=now,
+            begun_by=closed_by,
+            step=FIRST,
+            citizens=0,
+            corrected_mg=0,
+        )
+        session.add(closing)
+        session.flush()
+    looked_at = settle_portion(session, rules, closing, now)
+    if closing.step != "record":
+        return looked_at, None
+    session.delete(closing)
+    session.flush()
+    end = day + timedelta(days=1)
+    return looked_at, record(session, programme, "day", day, end, closing.corrected_mg, closing.begun_by, now)
 
 
 def close_month(session: Session, *, programme: str, month: date, now: datetime, closed_by: str) -> Closing:
@@ -118,7 +139,7 @@ def open_days(session: Session, *, programme: str, month: date) -> list[date]:
     """The days of the month that are not closed."""
     start, end = first_of_month(month), next_month(month)
     days = [start + timedelta(days=offset) for offset in range((end - start).days)]
-    closed = closed_days(session, programme, days)
+    closed = finished_days(session, programme, days)
     return [day for day in days if day not in closed]
 
 
@@ -131,7 +152,7 @@ def _require_order(session: Session, rules: ProgrammeRules, day: date) -> None:
     if first is None or first >= day:
         return
     days = [first + timedelta(days=number) for number in range((day - first).days)]
-    closed = closed_days(session, rules.code, days)
+    closed = finished_days(session, rules.code, days)
     statement = (
         select(Reduction.accounting_day)
         .where(mine, Reduction.accounting_day.in_([one for one in days if one not in closed]))
@@ -156,48 +177,6 @@ def _reaches_back(rules: ProgrammeRules, day: date) -> bool:
         if binding.compiled.history or methodology.exclusive or methodology.netting in ("month", "year"):
             return True
     return False
-
-
-def _unsettled_citizens(session: Session, rules: ProgrammeRules, day: date) -> Iterator[Sequence[UUID]]:
-    """Citizens for whom the order of arrival may have mattered, in portions. Nobody else can differ.
-
-    Those of whom something was taken on the day, or in a span that it lies in, and those whose
-    methodology reads the days before.
-    """
-    mine = (Reduction.programme == rules.code, Reduction.business_day == day)
-    touched = select(DayTally.citizen_id).where(
-        DayTally.programme == rules.code,
-        DayTally.business_day.in_({span_start(span, day) for span in ("day", "month", "year")}),
-        DayTally.capped > 0,
-        or_(
-            DayTally.business_day == day,
-            DayTally.scope == PERSON_YEAR,
-            DayTally.scope.startswith(f"{NETTED}:"),
-            DayTally.scope.startswith(f"{SHARED}:"),
-        ),
-        DayTally.citizen_id.in_(select(Reduction.citizen_id).where(*mine)),
-    )
-    statement = union(
-        touched,
-        select(Reduction.citizen_id).where(*mine, Reduction.activity_type.in_(reads_on(rules, day))),
-    )
-    citizens = sorted(session.scalars(statement))
-    for start in range(0, len(citizens), CITIZENS_AT_ONCE):
-        yield citizens[start : start + CITIZENS_AT_ONCE]
-
-
-def _settle_citizens(
-    session: Session, rules: ProgrammeRules, day: date, citizens: Sequence[UUID], now: datetime
-) -> int:
-    """Post what the canonical order changes for these citizens; the sum of it in milligrams."""
-    platforms = Platforms(session, rules)
-    # Nobody adds to the day while its lock is held alone; the sums also hold what is not of this day.
-    cases: list[Case] = cases_of_day(session, programme=rules.code, day=day, citizens=citizens)
-    sums = RunningSums(session, rules, platforms)
-    sums.lock(case.member for case in cases)
-    settle(session, rules, day, cases)
-    share_out_day(session, rules, platforms, day, cases)
-    return post_cases(session, rules, sums, cases, accounting_day=day, now=now)
 
 
 def record(

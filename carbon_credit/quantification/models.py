@@ -148,7 +148,11 @@ class ReductionEnd(Base):
     """A reduction that no longer counts: its event was withdrawn or superseded. At most once each."""
 
     __tablename__ = "reduction_end"
-    __table_args__ = (CheckConstraint("reason IN ('withdrawn', 'superseded')", name="reason"),)
+    __table_args__ = (
+        CheckConstraint("reason IN ('withdrawn', 'superseded')", name="reason"),
+        # Ends come in the order of time: on PostgreSQL a few bytes for each block of them.
+        Index("ix_reduction_end_ended_at", "ended_at", postgresql_using="brin"),
+    )
 
     reduction_id: Mapped[UUID] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(String(16))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from carbon_credit.kernel.bulk import append_rows, lock_alone, lock_shared
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.digest import row_mac
-from carbon_credit.quantification.models import Period
+from carbon_credit.quantification.models import Period, PeriodClosing
 
 PERIOD = cast(Table, Period.__table__)
 
@@ -27,7 +27,17 @@ def lock_period_alone(session: Session, programme: str, kind: str, starts_on: da
 
 
 def closed_days(session: Session, programme: str, days: Collection[date]) -> set[date]:
-    """Those of `days` that are closed."""
+    """Those of `days` that are closed or being closed: what comes for them now is late."""
+    if not days:
+        return set()
+    begun = select(PeriodClosing.starts_on).where(
+        PeriodClosing.programme == programme, PeriodClosing.starts_on.in_(list(days))
+    )
+    return finished_days(session, programme, days) | set(session.scalars(begun))
+
+
+def finished_days(session: Session, programme: str, days: Collection[date]) -> set[date]:
+    """Those of `days` whose closing has ended."""
     return _closed(session, programme, "day", days)
 
 

@@ -13,14 +13,15 @@ from carbon_credit.quantification.caps import is_counted
 from carbon_credit.quantification.cases import Case
 from carbon_credit.quantification.exclusive import OVERLAP
 from carbon_credit.quantification.grams import Movement, Platforms, held_by_partner, post_movements
-from carbon_credit.quantification.models import Reduction, ReductionEnd
+from carbon_credit.quantification.models import Reduction
 from carbon_credit.quantification.netting import NETTING
 from carbon_credit.quantification.parts import quantities_of_each
-from carbon_credit.quantification.present import Standing, loaded
+from carbon_credit.quantification.present import Standing
 from carbon_credit.quantification.recording import append_adjustments, append_revisions
 from carbon_credit.quantification.rewards import Rewards, basis_of
 from carbon_credit.quantification.sharing import partner_parts, share_span
 from carbon_credit.quantification.spans import on_closed_day
+from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import RunningSums
 
 CAP = "cap"
@@ -94,17 +95,13 @@ def _held_before(
     for share in {share for _, _, share in groups if share.per != "citizen-day"}:
         first, last = share_span(share.per, day)
         whose = {(citizen, partner) for citizen, partner, other in groups if other == share}
-        standing = [
-            one.standing()
-            for one in loaded(
-                session,
-                one_of(session, Reduction.citizen_id, {citizen for citizen, _ in whose}),
-                Reduction.programme == rules.code,
-                Reduction.business_day.between(first, last),
-                on_closed_day(rules.code),
-                ReductionEnd.reduction_id.is_(None),
-            )
-        ]
+        standing = standing_where(
+            session,
+            one_of(session, Reduction.citizen_id, {citizen for citizen, _ in whose}),
+            Reduction.programme == rules.code,
+            Reduction.business_day.between(first, last),
+            on_closed_day(rules.code),
+        )
         mine = [
             one
             for one in standing

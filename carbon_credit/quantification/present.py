@@ -1,7 +1,8 @@
 """Reductions as they stand now: the row, its latest revision, its adjustments and its end, read together.
 
-Two ways to the same answer: `loaded` reads rows and works the rest out here, for lists of bounded
-length; `net_sum` and the expressions beside it let the database add up.
+Three ways to the same answer: `loaded` reads whole rows, for people; `standing.standing_where` reads as
+much as closing and correcting take, for many; `net_sum` and the expressions beside it let the database
+add up.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
@@ -64,14 +66,15 @@ def revised(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return statement.outerjoin(LATEST, LATEST.reduction_id == Reduction.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True, gc=False):
     """A reduction as it stands now, for closing, taking back and computing again. Milligrams.
 
     What a revision may change is as the latest one says (`revision`: its number, 0 where there is none).
     `net_mg` counts now; `points_mg` counts for points, which re-quantification leaves as they were, and
     so does `points_cap_code`. `recorded_use`: under which it was first recorded, and points were granted.
-    `accounting_day`: the day whose month makes it final as it stands.
+    `recorded_for`: the accounting day with which it was recorded, later than the business day where the
+    event came late; `accounting_day`: the day whose month makes it final as it stands. `inputs_text`: what
+    the formula read, as canonical JSON. A struct, because closing holds many.
     """
 
     reduction_id: UUID
@@ -82,6 +85,7 @@ class Standing:
     scene: str
     occurred_at: datetime
     business_day: date
+    recorded_for: date
     accounting_day: date
     methodology_id: str
     version: str
@@ -89,7 +93,7 @@ class Standing:
     profile_digest: str
     use: str
     recorded_use: str
-    inputs: dict[str, int | str]
+    inputs_text: str
     tier: str
     grade: str
     gross_mg: int
@@ -98,7 +102,17 @@ class Standing:
     points_mg: int
     points_cap_code: str | None
     revision: int
-    ended: str | None
+
+    @property
+    def inputs(self) -> dict[str, int | str]:
+        """What the formula read; decoded at each call."""
+        found: dict[str, int | str] = orjson.loads(self.inputs_text)
+        return found
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it came when its day was closed, or being closed."""
+        return self.recorded_for > self.business_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,44 +138,9 @@ class Loaded:
     def cap_code(self) -> str | None:
         """What takes something of it now (at its end, if it has ended)."""
         lived = [one for one in self.adjustments if one[1] not in ENDINGS]
-        return _cap_code(self.row, max(self.now.gross_mg, 0), lived, changed=self.latest is not None)
-
-    def standing(self) -> Standing:
-        """As closing sees it."""
-        row, present = self.row, self.now
-        kept = [one for one in self.adjustments if one[1] != REQUANTIFIED]
-        return Standing(
-            reduction_id=row.id,
-            event_id=row.event_id,
-            citizen_id=row.citizen_id,
-            partner_id=row.partner_id,
-            activity_type=row.activity_type,
-            scene=row.scene,
-            occurred_at=row.occurred_at,
-            business_day=row.business_day,
-            accounting_day=present.accounting_day,
-            methodology_id=present.methodology_id,
-            version=present.methodology_version,
-            version_digest=present.version_digest,
-            profile_digest=present.profile_digest,
-            use=present.use,
-            recorded_use=row.use,
-            inputs=orjson.loads(present.inputs),
-            tier=present.tier,
-            grade=present.grade,
-            gross_mg=present.gross_mg,
-            net_mg=self.net_mg,
-            cap_code=self.cap_code,
-            points_mg=row.credited_mg + sum(delta for delta, _reason in kept),
-            points_cap_code=self._points_cap_code(kept),
-            revision=self.latest.number if self.latest else 0,
-            ended=self.ended,
-        )
-
-    def _points_cap_code(self, kept: Sequence[tuple[int, str]]) -> str | None:
-        if self.latest is None or self.latest.reason != REQUANTIFIED:
-            return _cap_code(self.row, max(self.now.gross_mg, 0), kept, changed=self.latest is not None)
-        return _cap_code(self.row, max(self.row.gross_mg, 0), kept, changed=False)
+        gross_mg = max(self.now.gross_mg, 0)
+        recorded = (self.row.credited_mg, self.row.cap_code)
+        return code_after(recorded, gross_mg, lived, changed=self.latest is not None)
 
 
 def loaded(
@@ -212,18 +191,25 @@ def final(closed: Sequence[date]) -> ColumnElement[bool]:
     return or_(*(and_(day >= start, day < next_month(start)) for start in closed))
 
 
-def _cap_code(
-    row: Reduction, gross_mg: int, adjustments: Sequence[tuple[int, str]], *, changed: bool
+def code_after(
+    recorded: tuple[int, str | None],
+    gross_mg: int,
+    adjustments: Sequence[tuple[int, str]],
+    *,
+    changed: bool,
 ) -> str | None:
-    """The code that holds after these adjustments: closing may have moved a cap to another event."""
+    """The code that holds after these adjustments: closing may have moved a cap to another event.
+
+    `recorded`: what counted at first, and what took the rest; `changed`: whether there is a revision."""
+    credited_mg, code = recorded
     if not adjustments and not changed:
-        return row.cap_code
-    net_mg = row.credited_mg + sum(delta for delta, _reason in adjustments)
+        return code
+    net_mg = credited_mg + sum(delta for delta, _reason in adjustments)
     if net_mg >= gross_mg:
         return None
     named = [reason for _delta, reason in adjustments if reason in CAPS]
-    if named or row.cap_code:
-        return named[-1] if named else row.cap_code
+    if named or code:
+        return named[-1] if named else code
     if any(reason == "cap" for _delta, reason in adjustments):
         return CAP_EVENTS if net_mg == 0 else CAP_MG
     return None

@@ -17,12 +17,12 @@ from carbon_credit.quantification.models import (
     Period,
     Reduction,
     ReductionAdjustment,
-    ReductionEnd,
     ReductionRevision,
 )
 from carbon_credit.quantification.outcomes import Present
 from carbon_credit.quantification.periods import all_closed_months
 from carbon_credit.quantification.present import Loaded, Standing, final, loaded, net_sum, newest, revised
+from carbon_credit.quantification.standing import standing_where
 
 __all__ = ["Standing"]
 
@@ -202,7 +202,7 @@ def periods_of(session: Session, *, programme: str, after: date | None, limit: i
 
 
 def _standings(session: Session, *wanted: ColumnElement[bool]) -> list[Standing]:
-    return [one.standing() for one in loaded(session, *wanted, ReductionEnd.reduction_id.is_(None))]
+    return standing_where(session, *wanted)
 
 
 def _present(one: Loaded) -> Present:

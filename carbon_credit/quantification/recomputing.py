@@ -125,10 +125,11 @@ def _recomputed(
         tier=tier,
         on=day,
     )
+    read = one.inputs
     for spec in compiled.methodology.inputs:
         if spec.kind in ("history", "fact", "evidence"):
-            if spec.name in one.inputs:
-                inputs[spec.name] = one.inputs[spec.name]
+            if spec.name in read:
+                inputs[spec.name] = read[spec.name]
             elif spec.fact in stated:
                 tier = worst_tier(tier, Tier(stated[spec.fact].tier))
     return Recomputed(one, binding, inputs, tier, binding.evaluate(inputs, on=day))

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.quantification.cases import in_order
 from carbon_credit.quantification.exclusive import OVERLAP
-from carbon_credit.quantification.models import Reduction, ReductionEnd
+from carbon_credit.quantification.models import Reduction
 from carbon_credit.quantification.netting import span_end, span_start, trim
-from carbon_credit.quantification.present import Standing, loaded, newest
+from carbon_credit.quantification.present import Standing, newest
 from carbon_credit.quantification.recomputing import Governing, Recomputed, recompute
 from carbon_credit.quantification.recounting import moves
+from carbon_credit.quantification.standing import standing_where
 
 Group: TypeAlias = tuple[UUID, str, str, date]  # citizen, methodology, kind of span, its first day
 
@@ -62,15 +63,14 @@ def _group(one: Recomputed) -> Group:
 
 def _standing(session: Session, rules: ProgrammeRules, group: Group) -> list[Standing]:
     citizen_id, methodology_id, span, start = group
-    found = loaded(
+    return standing_where(
         session,
         Reduction.citizen_id == citizen_id,
         Reduction.programme == rules.code,
         Reduction.business_day.between(start, span_end(span, start)),
         newest(Reduction.methodology_id) == methodology_id,
-        ReductionEnd.reduction_id.is_(None),
+        by_revision=True,
     )
-    return [one.standing() for one in found]
 
 
 def _shares(

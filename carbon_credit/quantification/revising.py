@@ -21,11 +21,12 @@ from carbon_credit.quantification.grams import Movement, Platforms, held_by_part
 from carbon_credit.quantification.models import Reduction
 from carbon_credit.quantification.periods import closed_days, lock_period_alone
 from carbon_credit.quantification.portions import Portion, Row, Span, portions, wanted_of
-from carbon_credit.quantification.present import REQUANTIFIED, Standing, loaded
+from carbon_credit.quantification.present import REQUANTIFIED, Standing
 from carbon_credit.quantification.recomputing import Recomputed, governed_otherwise, recompute
 from carbon_credit.quantification.recording import Revision, append_adjustments, append_revisions
 from carbon_credit.quantification.recounting import Left, Recounted, members, recount
 from carbon_credit.quantification.renetting import most_by_netting
+from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import RunningSums
 from carbon_credit.quantification.tallies import PlannedTallies, Tallies, TallyKey
 
@@ -113,14 +114,13 @@ class _Work:
 
 
 def _standing(session: Session, span: Span, portion: Portion) -> list[Standing]:
-    found = loaded(
+    return standing_where(
         session,
         *wanted_of(span),
         Reduction.business_day == portion.day,
         one_of(session, Reduction.citizen_id, portion.citizens),
         order=(Reduction.citizen_id, Reduction.id),
     )
-    return [one.standing() for one in found]
 
 
 def _row(again: Recomputed, counted: Recounted | None, busy: set[UUID]) -> Row:

@@ -48,18 +48,11 @@ def counted_by_methodology(
     return {(row.citizen_id, row.name): _span_sum(row) for row in rows}
 
 
-def credited_beyond(
-    session: Session, *, programme: str, methodology_ids: Collection[str], first: date, last: date
-) -> dict[tuple[UUID, str], SpanSum]:
-    """Citizens and methodologies that were credited more than the sum of their results in the span."""
-    if not methodology_ids:
-        return {}
-    name = newest(Reduction.methodology_id)
-    wanted = and_(name.in_(methodology_ids), ~_overlapped())
-    keys = (Reduction.citizen_id, name.label("name"))
-    rows = _sums(session, programme, first, last, keys, wanted, closed_only=False)
-    found = {(row.citizen_id, row.name): _span_sum(row) for row in rows}
-    return {key: one for key, one in found.items() if one.granted > max(one.gross_mg, 0)}
+def counted_on(session: Session, *, programme: str, day: date, accounted_before: date) -> SpanSum:
+    """Over all that anybody did on `day` and that was accounted before another day."""
+    wanted = Reduction.accounting_day < accounted_before
+    rows = _sums(session, programme, day, day, (Reduction.programme,), wanted)
+    return _span_sum(rows[0]) if rows else SpanSum()
 
 
 def on_closed_day(programme: str) -> ColumnElement[bool]:
@@ -77,8 +70,6 @@ def _sums(
     last: date,
     keys: tuple[Any, ...],
     wanted: ColumnElement[bool],
-    *,
-    closed_only: bool = True,
 ) -> Sequence[Any]:
     each = (
         revised(
@@ -98,9 +89,7 @@ def _sums(
             newest(Reduction.use) != "display",
         )
     )
-    if closed_only:
-        each = each.where(on_closed_day(programme))
-    rows = each.subquery()
+    rows = each.where(on_closed_day(programme)).subquery()
     names = [column for column in rows.c if column.key not in ("gross_mg", "net_mg", "cap_code")]
     counted = or_(rows.c.net_mg > 0, and_(rows.c.gross_mg <= 0, rows.c.cap_code.is_(None)))
     return session.execute(

@@ -4,10 +4,13 @@ While the span lasts nobody is credited more than the sum so far. Where results 
 that, the excess is taken back when the span is over, from the last of what was credited.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import case as sql_case
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules
@@ -15,30 +18,89 @@ from carbon_credit.kernel.bulk import one_of
 from carbon_credit.quantification.cases import Case, in_order
 from carbon_credit.quantification.exclusive import OVERLAP
 from carbon_credit.quantification.grams import Platforms, held_by_partner
-from carbon_credit.quantification.models import Reduction, ReductionEnd
+from carbon_credit.quantification.models import DayTally, Reduction
 from carbon_credit.quantification.netting import NETTING, span_end, span_start, trim
 from carbon_credit.quantification.posting import post_cases
-from carbon_credit.quantification.present import loaded, newest
+from carbon_credit.quantification.present import newest
+from carbon_credit.quantification.scopes import netting_key
 from carbon_credit.quantification.sharing import after_loss
-from carbon_credit.quantification.spans import credited_beyond
+from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import RunningSums
 
-_AT_ONCE = 200
+CITIZENS_AT_ONCE = 200
+_NOBODY = UUID(int=0)
 
 
 def trim_span(
     session: Session, rules: ProgrammeRules, span: str, day: date, *, accounting_day: date, now: datetime
 ) -> int:
     """Settle the netting over the month or year of `day`, its last; the milligrams posted (zero or less)."""
-    first, last = span_start(span, day), span_end(span, day)
-    named = {one.methodology.id for one in rules.compiled.values() if one.methodology.netting == span}
-    beyond = credited_beyond(session, programme=rules.code, methodology_ids=named, first=first, last=last)
     corrected = 0
-    keys = sorted(beyond)
-    for start in range(0, len(keys), _AT_ONCE):
-        portion = keys[start : start + _AT_ONCE]
-        corrected += _trim(session, rules, portion, first, last, accounting_day, now)
+    after: UUID | None = None
+    while citizens := beyond(session, rules, span, day, after=after, limit=CITIZENS_AT_ONCE):
+        corrected += trim_citizens(
+            session, rules, span, day, citizens, accounting_day=accounting_day, now=now
+        )
+        after = citizens[-1]
     return corrected
+
+
+def beyond(
+    session: Session,
+    rules: ProgrammeRules,
+    span: str,
+    day: date,
+    *,
+    limit: int,
+    after: UUID | None = None,
+    of: Collection[UUID] | None = None,
+) -> list[UUID]:
+    """The next `limit` citizens by id, from the one after `after`, who have more of the span of `day` than
+    the sum of their results by some methodology. `of`: among these."""
+    wanted = [] if after is None else [DayTally.citizen_id > after]
+    if of is not None:
+        wanted.append(one_of(session, DayTally.citizen_id, of))
+    statement = _beyond(rules, span, day, DayTally.citizen_id, wanted=wanted)
+    return list(session.scalars(statement.distinct().order_by(DayTally.citizen_id).limit(limit)))
+
+
+def trim_citizens(
+    session: Session,
+    rules: ProgrammeRules,
+    span: str,
+    day: date,
+    citizens: Sequence[UUID],
+    *,
+    accounting_day: date,
+    now: datetime,
+) -> int:
+    """Take back what these have beyond the sum of the span; the milligrams posted (zero or less)."""
+    wanted = [one_of(session, DayTally.citizen_id, citizens)]
+    scopes = _scopes(rules, span, day)
+    rows = session.execute(_beyond(rules, span, day, DayTally.citizen_id, DayTally.scope, wanted=wanted))
+    keys = [(citizen_id, scopes[scope]) for citizen_id, scope in rows]
+    first, last = span_start(span, day), span_end(span, day)
+    return _trim(session, rules, keys, first, last, accounting_day, now)
+
+
+def _scopes(rules: ProgrammeRules, span: str, day: date) -> dict[str, str]:
+    """The scopes under which results are netted over such a span, and the methodology of each."""
+    named = {one.methodology.id for one in rules.compiled.values() if one.methodology.netting == span}
+    return {netting_key(_NOBODY, day, name, span).scope: name for name in sorted(named)}
+
+
+def _beyond(
+    rules: ProgrammeRules, span: str, day: date, *columns: Any, wanted: Sequence[ColumnElement[bool]]
+) -> Select[*tuple[Any, ...]]:
+    return select(*columns).where(
+        *wanted,
+        DayTally.programme == rules.code,
+        DayTally.business_day == span_start(span, day),
+        DayTally.scope.in_(_scopes(rules, span, day)),
+        # A result below zero, or one that was cut, has marked it; what netted to the end is not beyond.
+        DayTally.capped > 0,
+        DayTally.granted > sql_case((DayTally.amount > 0, DayTally.amount), else_=0),
+    )
 
 
 def _trim(
@@ -50,17 +112,16 @@ def _trim(
     accounting_day: date,
     now: datetime,
 ) -> int:
-    standing = [
-        one.standing()
-        for one in loaded(
-            session,
-            one_of(session, Reduction.citizen_id, {citizen for citizen, _ in keys}),
-            Reduction.programme == rules.code,
-            Reduction.business_day.between(first, last),
-            newest(Reduction.methodology_id).in_({name for _, name in keys}),
-            ReductionEnd.reduction_id.is_(None),
-        )
-    ]
+    if not keys:
+        return 0
+    standing = standing_where(
+        session,
+        one_of(session, Reduction.citizen_id, {citizen for citizen, _ in keys}),
+        Reduction.programme == rules.code,
+        Reduction.business_day.between(first, last),
+        newest(Reduction.methodology_id).in_({name for _, name in keys}),
+        by_revision=True,
+    )
     wanted = set(keys)
     cases = [
         case

@@ -12,8 +12,9 @@ from carbon_credit.events.queries import times_of
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.quantification.exclusive import OVERLAP, Record
-from carbon_credit.quantification.models import Reduction, ReductionEnd
-from carbon_credit.quantification.present import Standing, loaded
+from carbon_credit.quantification.models import Reduction
+from carbon_credit.quantification.present import Standing
+from carbon_credit.quantification.standing import standing_where
 
 Whose = tuple[UUID, str]  # citizen, activity type
 
@@ -60,17 +61,13 @@ def trips_of(session: Session, *, programme: str, whose: Collection[Whose], days
     trips = Trips()
     if not whose or not days:
         return trips
-    standing = [
-        one.standing()
-        for one in loaded(
-            session,
-            one_of(session, Reduction.citizen_id, {citizen for citizen, _ in whose}),
-            Reduction.programme == programme,
-            Reduction.business_day.in_(days),
-            Reduction.activity_type.in_({kind for _, kind in whose}),
-            ReductionEnd.reduction_id.is_(None),
-        )
-    ]
+    standing = standing_where(
+        session,
+        one_of(session, Reduction.citizen_id, {citizen for citizen, _ in whose}),
+        Reduction.programme == programme,
+        Reduction.business_day.in_(days),
+        Reduction.activity_type.in_({kind for _, kind in whose}),
+    )
     times = times_of(session, event_ids=[one.event_id for one in standing])
     for one in standing:
         if one.use != "display":

@@ -42,11 +42,13 @@ def upgrade() -> None:
         "reduction_adjustment",
         ["programme", "accounting_day"],
     )
-    # Claims are written in the order of time: a few bytes for each block of them.
+    # Claims and ends are written in the order of time: a few bytes for each block of them.
     op.create_index("ix_event_claim_claimed_at", "event_claim", ["claimed_at"], postgresql_using="brin")
+    op.create_index("ix_reduction_end_ended_at", "reduction_end", ["ended_at"], postgresql_using="brin")
 
 
 def downgrade() -> None:
+    op.drop_index("ix_reduction_end_ended_at", "reduction_end")
     op.drop_index("ix_event_claim_claimed_at", "event_claim")
     op.drop_index("ix_reduction_adjustment_programme_accounting_day", "reduction_adjustment")
     op.drop_index("ix_day_tally_capped", "day_tally")
