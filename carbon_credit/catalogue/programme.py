@@ -9,6 +9,7 @@ from carbon_credit.catalogue.terms import (
     BindingSpec,
     Cap,
     ClaimRule,
+    ClosingCalendar,
     Dated,
     EventWindow,
     IncentiveRoute,
@@ -47,6 +48,7 @@ class ProfileFile(Record, frozen=True, kw_only=True):
     points_budget: Annotated[tuple[PointsBudget, ...], Meta(max_length=50)] = ()
     points_validity: PointsValidity | Annotated[tuple[PointsValidity, ...], Meta(min_length=1, max_length=20)]
     events: EventWindow
+    closing: ClosingCalendar | None = None
     claim_rule: (
         Literal["citizen", "partner"] | Annotated[tuple[ClaimRule, ...], Meta(min_length=1, max_length=20)]
     )
@@ -112,6 +114,13 @@ class ProgrammeProfile(ProfileFile, frozen=True, kw_only=True):
             for rule in self.points_rules
             if activity_type in rule.activity_types and holds(rule.effective_from, rule.effective_to, on)
         )
+
+    def late_days(self, activity_type: str, *, backfill: bool) -> int | None:
+        """How many days late an event of this activity may come; None: however late."""
+        scene = self.scene_of(activity_type) if self.events.scenes else None
+        own = next((one for one in self.events.scenes if scene and one.scene == scene.code), None)
+        window = own or self.events
+        return window.backfill_days if backfill else window.late_days
 
     def scene_of(self, activity_type: str) -> Scene | None:
         """The scene whose consent covers this activity here."""

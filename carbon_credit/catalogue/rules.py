@@ -114,10 +114,15 @@ class ProgrammeRules:
         """False where the programme is closed."""
         return self.phase in _ACCEPTING
 
+    def earliest_day(self, activity_type: str, today: date, *, backfill: bool) -> date | None:
+        """The first business day of which events of this activity are taken today; None: of any."""
+        days = self.profile.late_days(activity_type, backfill=backfill)
+        return None if days is None else today - timedelta(days=days)
+
     @property
-    def window_days(self) -> int:
-        """How many days late an event may come without a back-fill."""
-        return self.profile.events.late_days
+    def until_closed(self) -> str | None:
+        """The kind of period after whose closing its events are refused; None where they never are."""
+        return self.profile.events.until_closed
 
     @property
     def detail_days(self) -> int:

@@ -91,6 +91,22 @@ def _check_scenes(document: Document, read: ProfileFile) -> None:
         if rule.code in codes:
             raise document.refuse(NameRepeated, "points_rules", index, "code", key=rule.code)
         codes.add(rule.code)
+    windows: set[str] = set()
+    scenes = {scene.code for scene in read.scenes}
+    for index, window in enumerate(read.events.scenes):
+        if window.scene not in scenes:
+            raise document.refuse(
+                NameUndefined,
+                "events",
+                "scenes",
+                index,
+                "scene",
+                key=window.scene,
+                known=", ".join(sorted(scenes)),
+            )
+        if window.scene in windows:
+            raise document.refuse(NameRepeated, "events", "scenes", index, "scene", key=window.scene)
+        windows.add(window.scene)
 
 
 def _check_periods(document: Document, read: ProfileFile) -> None:

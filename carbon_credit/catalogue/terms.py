@@ -158,12 +158,41 @@ class PointsValidity(Dated, frozen=True, kw_only=True):
             return date(earned.year + self.years, 3, 1)
 
 
-class EventWindow(Record, frozen=True, kw_only=True):
-    """How late an event may come, how far its time may run ahead, how long its details are kept."""
+LateDays = Annotated[int, Meta(ge=1, le=3_660)]
 
-    late_days: Annotated[int, Meta(ge=1, le=3_660)]
+
+class SceneWindow(Record, frozen=True, kw_only=True):
+    """How late events of one scene may come, live and as a back-fill (null: however late)."""
+
+    scene: SceneCode
+    late_days: LateDays
+    backfill_days: LateDays | None = None
+
+
+class EventWindow(Record, frozen=True, kw_only=True):
+    """How late an event may come, how far its time may run ahead, how long its details are kept.
+
+    `late_days`: live; `backfill_days`: in operators' files and other back-fills, null: however late.
+    `scenes`: where a scene has days of its own. `until_closed`: what happened in a month or year that is
+    closed is refused, whatever the days say; null: it is credited as a correction of the day on which it
+    comes.
+    """
+
+    late_days: LateDays
     ahead_s: Annotated[int, Meta(ge=0, le=3_600)]
     detail_days: Annotated[int, Meta(ge=1, le=3_660)]
+    backfill_days: LateDays | None = None
+    scenes: Annotated[tuple[SceneWindow, ...], Meta(max_length=40)] = ()
+    until_closed: Literal["day", "month", "year"] | None = None
+
+
+class ClosingCalendar(Record, frozen=True, kw_only=True):
+    """When periods are closed without anybody's doing: so many days after the day, the month's last day,
+    the year's last day. Null: by hand."""
+
+    day_after: Annotated[int, Meta(ge=1, le=366)]
+    month_after: Annotated[int, Meta(ge=1, le=366)] | None = None
+    year_after: Annotated[int, Meta(ge=1, le=366)] | None = None
 
 
 class ClaimRule(Dated, frozen=True, kw_only=True):

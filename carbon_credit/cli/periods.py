@@ -20,8 +20,9 @@ from carbon_credit.kernel.quantity import grams_text
 from carbon_credit.quantification.annual import close_year, open_months, require_year_over
 from carbon_credit.quantification.closing import (
     Closing,
-    close_day,
+    Progress,
     close_month,
+    close_portion,
     open_days,
     require_month_over,
 )
@@ -74,13 +75,25 @@ def close(
 
 
 def close_one_day(here: Installation, programme: str, day: date, actor: str) -> Closing:
-    """Close one day in its own unit of work."""
-    with progress(f"Closing {programme} {day}") as done:
-        return here.act(
-            lambda session, now: close_day(
-                session, programme=programme, day=day, now=now, closed_by=actor, progress=done
+    """Close one day, each portion of citizens in its own unit of work. Interrupted, it goes on where it
+    was."""
+    with progress(f"Closing {programme} {day}, citizens") as done:
+        return _close_in_portions(here, programme, day, actor, done)
+
+
+def _close_in_portions(
+    here: Installation, programme: str, day: date, actor: str, done: Progress | None = None
+) -> Closing:
+    while True:
+        looked_at, closing = here.act(
+            lambda session, now: close_portion(
+                session, programme=programme, day=day, now=now, closed_by=actor
             )
         )
+        if done:
+            done(looked_at)
+        if closing is not None:
+            return closing
 
 
 def close_whole_month(here: Installation, programme: str, month: date, actor: str) -> list[Closing]:
@@ -94,13 +107,7 @@ def close_whole_month(here: Installation, programme: str, month: date, actor: st
     closings = []
     with progress(f"Closing {programme} {month:%Y-%m}", total=len(days) + 1) as done:
         for day in days:
-            closings.append(
-                here.act(
-                    lambda session, now, day=day: close_day(  # type: ignore[misc]
-                        session, programme=programme, day=day, now=now, closed_by=actor
-                    )
-                )
-            )
+            closings.append(_close_in_portions(here, programme, day, actor))
             done(1)
         closings.append(
             here.act(

@@ -27,6 +27,12 @@ _ALL = (
         "事件已超出项目的受理期限。请联系运营方补录。",
     ),
     Reason(
+        "closed-period",
+        False,
+        "The period in which this happened is closed, and the programme takes nothing more for it.",
+        "该行为所属的核算期已关账，本项目不再受理。",
+    ),
+    Reason(
         "partner-suspended",
         True,
         "This partner is suspended. Nothing is lost: send the event again when it is active.",

@@ -18,6 +18,7 @@ from carbon_credit.methodology.engine import CompiledMethodology
 from carbon_credit.quantification.dividing import span_of
 from carbon_credit.quantification.history import History, Wanted, gather
 from carbon_credit.quantification.judging import REGION, Facts
+from carbon_credit.quantification.periods import refused_before
 
 
 def facts_for(
@@ -63,6 +64,7 @@ def facts_for(
         history=_history(session, rules, methods, read, links, occupants),
         remembered=frozenset(kind for kind, those in methods.items() if any(one.history for one in those)),
         regions=_regions(session, rules, used, read),
+        closed_before=refused_before(session, rules),
     )
 
 

@@ -7,6 +7,7 @@ the same function and a verdict can be repeated.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from uuid import UUID
 
 from carbon_credit.catalogue.activities import ActivityType, split, tier_of, validate
@@ -37,13 +38,13 @@ from carbon_credit.quantification.verdicts import Accepted, Quantified, Refused,
 REGION = "entry_region"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """All that a verdict depends on, besides the event.
 
     `occupants`: of meters that have any. `known`: what was stated about citizens. `remembered`: activity
     types whose `history` is read. `regions`: where the stations of the programme's network are, by
-    `station_key`.
+    `station_key`. `closed_before`: what happened earlier is refused, for its period is closed.
     """
 
     rules: ProgrammeRules
@@ -59,6 +60,12 @@ class Facts:
     history: History = field(default_factory=History)
     remembered: frozenset[str] = frozenset()
     regions: Mapping[str, str] = field(default_factory=dict)
+    closed_before: date | None = None
+
+    @cached_property
+    def today(self) -> date:
+        """The programme's business day on which the events come."""
+        return business_day(self.now, self.rules.time_zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +109,11 @@ def judge(event: IncomingEvent, facts: Facts) -> Verdict:
         return refused("partner-suspended")
     if not rules.accepts_events:
         return refused("programme-closed")
-    latest = business_day(facts.now, rules.time_zone) - timedelta(days=rules.window_days)
-    if not facts.backfill and whole.starts_on < latest:
+    earliest = rules.earliest_day(event.type, facts.today, backfill=facts.backfill)
+    if earliest is not None and whole.starts_on < earliest:
         return refused("outside-window")
+    if facts.closed_before is not None and whole.starts_on < facts.closed_before:
+        return refused("closed-period")
     return _judge_parts(event, activity, whole, facts)
 
 

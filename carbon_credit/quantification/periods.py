@@ -4,13 +4,15 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.orm import Session
 
+from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.kernel.bulk import append_rows, lock_alone, lock_shared
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.digest import row_mac
 from carbon_credit.quantification.models import Period, PeriodClosing
+from carbon_credit.quantification.netting import span_end
 
 PERIOD = cast(Table, Period.__table__)
 
@@ -49,6 +51,16 @@ def closed_months(session: Session, programme: str, days: Collection[date]) -> s
 def closed_years(session: Session, programme: str, days: Collection[date]) -> set[date]:
     """First days of the years, among those that `days` fall into, that are closed."""
     return _closed(session, programme, "year", {day.replace(month=1, day=1) for day in days})
+
+
+def refused_before(session: Session, rules: ProgrammeRules) -> date | None:
+    """The day before which the programme takes no events, because their day, month or year is closed;
+    None where it takes them, or nothing is closed."""
+    if rules.until_closed is None:
+        return None
+    mine = (Period.programme == rules.code, Period.kind == rules.until_closed)
+    last = session.scalar(select(func.max(Period.starts_on)).where(*mine))
+    return None if last is None else span_end(rules.until_closed, last) + timedelta(days=1)
 
 
 def all_closed_months(session: Session, programme: str) -> list[date]:

@@ -18,6 +18,7 @@ from carbon_credit.kernel.partitions import make_months
 from carbon_credit.ledger.openings import write_openings
 from carbon_credit.ledger.seals import seal
 from carbon_credit.offsets.ended import take_back_ended
+from carbon_credit.quantification.due import close_due
 from carbon_credit.quantification.periods import all_closed_months, next_month
 from carbon_credit.redemption.lots import expire_lots
 from carbon_credit.redemption.operations import expire_due
@@ -82,6 +83,10 @@ def _partitions(session: Session, now: datetime, _limit: int) -> int:
     return make_months(session, now=now)
 
 
+def _close_periods(session: Session, now: datetime, _limit: int) -> int:
+    return close_due(session, now=now)
+
+
 SWEEPS = {
     sweep.name: sweep
     for sweep in (
@@ -93,6 +98,7 @@ SWEEPS = {
         Sweep("details", _delete_details, 5000, 3600, "delete stations and tracks whose time is over"),
         Sweep("idempotency", _forget_idempotency, 5000, 3600, "forget idempotency keys after three days"),
         Sweep("seal", _seal, 10000, 300, "seal committed transfers into chained blocks"),
+        Sweep("closing", _close_periods, 1, 300, "close what is due by the programme's calendar"),
         Sweep("openings", _write_openings, 1, 900, "write the opening balances that follow a closed month"),
         Sweep("imports", end_left, 100, 5, "read, credit and end the files that were delivered", work_off),
         Sweep("partitions", _partitions, 1000, 21600, "make the partitions of the months to come"),
