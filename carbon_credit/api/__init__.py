@@ -18,6 +18,7 @@ from carbon_credit.api.operators import (
     programmes,
     projects,
     publications,
+    reports,
     verifications,
 )
 from carbon_credit.api.partners import citizens as linked
@@ -89,6 +90,7 @@ ROUTES = (
     ("POST",   f"{_VERSION}/dry-runs", dry_runs.try_methodology),
     ("GET",    "/v1/periods", periods.list_periods),
     ("POST",   "/v1/periods", periods.close_period),
+    ("GET",    "/v1/reports", reports.get_report),
     ("POST",   "/v1/projects", projects.register_project),
     ("GET",    "/v1/projects", projects.list_projects),
     ("GET",    "/v1/projects/<uuid:project_id>", projects.get_project),

@@ -24,6 +24,7 @@ from carbon_credit.cli.pages import pages
 from carbon_credit.cli.parties import party
 from carbon_credit.cli.periods import period
 from carbon_credit.cli.quantifying import quantify
+from carbon_credit.cli.reports import report
 from carbon_credit.cli.requantifying import dry_run
 from carbon_credit.cli.schemas import schema
 from carbon_credit.cli.servers import openapi, serve, sweep, worker
@@ -52,6 +53,7 @@ for command in (
     methodology,
     quantify,
     period,
+    report,
     batch,
     serials,
     dossier,

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.events.errors import EventNotFound
@@ -71,6 +71,36 @@ def claim_of(session: Session, *, partner_id: UUID, external_id: str) -> ClaimRe
         event_id=row.event_id,
         claimed_at=row.claimed_at,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Events that a partner reported in a period, by what became of them; `reason` of rejected ones."""
+
+    partner_id: UUID
+    outcome: str
+    reason: str | None
+    events: int
+
+
+def received_between(
+    session: Session, *, partner_ids: Collection[UUID], start: datetime, end: datetime
+) -> list[Received]:
+    """The claims made from `start` until before `end`, each once, by their outcome now."""
+    if not partner_ids:
+        return []
+    keys = (EventClaim.partner_id, EventClaim.outcome, EventClaim.reason)
+    statement = (
+        select(*keys, func.count())
+        .where(
+            EventClaim.claimed_at >= start,
+            EventClaim.claimed_at < end,
+            one_of(session, EventClaim.partner_id, partner_ids),
+        )
+        .group_by(*keys)
+    )
+    found = [Received(*row) for row in session.execute(statement)]
+    return sorted(found, key=lambda one: (one.partner_id, one.outcome, one.reason or ""))
 
 
 def standing_between(

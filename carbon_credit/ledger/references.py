@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Collection, Iterator
+from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import later_than, one_of
@@ -25,6 +26,22 @@ def posted_by_reference(
         )
         found |= {reference: int(total) for reference, total in session.execute(statement)}
     return found
+
+
+def posted_for(
+    session: Session,
+    *,
+    references: Select[Any],
+    gains: Collection[str],
+    losses: Collection[str],
+) -> int:
+    """Sum of the amounts of the codes `gains` less those of the codes `losses`, over all that was posted
+    for what the statement `references` selects. One statement, however many these are."""
+    signed = case((TRANSFER.c.code.in_(gains), TRANSFER.c.amount), else_=-TRANSFER.c.amount)
+    statement = select(func.coalesce(func.sum(signed), 0)).where(
+        TRANSFER.c.code.in_([*gains, *losses]), TRANSFER.c.reference.in_(references)
+    )
+    return int(session.scalar(statement) or 0)
 
 
 def held_by_reference(
