@@ -28,7 +28,8 @@ def test_every_gram_of_a_day_a_month_and_what_came_later_is_told(database: Datab
     shares = [overflow("citizen-day", 30_000)]
     with city(database, tmp_path, people=2, caps=caps, overflow=shares, now=NOW) as world:
         at = "2026-10-30T{:02d}:00:00+08:00"
-        world.credit(*[metro(f"M-{n}", at=at.format(20 - n), distance_m=1_000 * (n + 1)) for n in range(4)])
+        for n in range(4):
+            world.credit(metro(f"M-{n}", at=at.format(20 - n), distance_m=1_000 * (n + 1)))
         world.credit(
             metro("B-1", person=1, at=at.format(8), distance_m=1_000) | {"type": "bus.ride"},
             metro("U-1", person=7, at=at.format(8)),
