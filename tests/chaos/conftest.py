@@ -1,6 +1,7 @@
 """Rehearsed cities on PostgreSQL, a copy for each test, and what an undisturbed import makes of them."""
 
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ class Rehearsal:
     def copy(self, folder: Path) -> Iterator[City]:
         """The same city before its file came."""
         with fresh(self.city.url) as url:
-            yield replace(self.city, url=url, folder=folder)
+            yield self._at(url, folder)
 
     def moved(self, server: OwnPostgreSQL, folder: Path) -> City:
         """The same on another server."""
@@ -42,6 +43,11 @@ class Rehearsal:
         dump = subprocess.run(["pg_dump", plain(self.city.url)], capture_output=True, check=True)
         command = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", plain(url)]
         subprocess.run(command, input=dump.stdout, stdout=subprocess.DEVNULL, check=True)
+        return self._at(url, folder)
+
+    def _at(self, url: str, folder: Path) -> City:
+        # The same keys, or nobody's card is known.
+        shutil.copytree(self.city.folder / "keys", folder / "keys", dirs_exist_ok=True)
         return replace(self.city, url=url, folder=folder)
 
 
@@ -82,9 +88,11 @@ def rehearsed(
 
 def prepared(city: City, rides: int) -> Rehearsal:
     """Enrol, write the file, and import it undisturbed into a copy."""
-    meant = simulated(city, rides=rides, citizens=max(200, rides // 10))["meant"]
+    meant = simulated(city, rides=rides, citizens=rides // 3 + 100)["meant"]
     rehearsal = Rehearsal(city, rides, meant, {})
-    with rehearsal.copy(city.folder) as copy:
+    apart = city.folder / "undisturbed"
+    apart.mkdir()
+    with rehearsal.copy(apart) as copy:
         told = copy.run(*copy.importing(workers=2))
         assert told["credited"] == meant["outcomes"]["credited"]
         assert told["rows"] == rides

@@ -84,11 +84,12 @@ class City:
     def start(self, *arguments: str, doom: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """Start a command, in a process group of its own; `doom`: point and turn of its death."""
         door = (sys.executable, str(ROOT / "tests/chaos/dying.py"), *doom) if doom else DOOR
-        return subprocess.Popen(
-            [*self.prefix, *door, *arguments],
-            cwd=self.folder, env=self.surroundings, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "stderr.txt").open("ab"), start_new_session=True,
-        )  # fmt: skip
+        with (self.folder / "stderr.txt").open("ab") as told:
+            return subprocess.Popen(
+                [*self.prefix, *door, *arguments],
+                cwd=self.folder, env=self.surroundings, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=told, start_new_session=True,
+            )  # fmt: skip
 
     def importing(self, *, workers: int) -> tuple[str, ...]:
         """The command that imports the file."""
@@ -107,6 +108,11 @@ class City:
         with self.connected() as connection:
             (done,) = connection.execute(_PROGRESS).fetchone() or (0,)
             return int(done)
+
+    def states(self) -> list[str]:
+        """Of the imports that there are."""
+        with self.connected() as connection:
+            return [state for (state,) in connection.execute("SELECT state FROM import_job ORDER BY id")]
 
     def audit(self) -> Any:
         """The audit of the ledger and all that stands behind it: green, or this raises."""

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.conftest import Rehearsal
 from tests.chaos.rehearsal import PATIENCE_S
 from tests.chaos.servers import own_postgresql, small_disk
@@ -24,6 +26,7 @@ def test_postgresql_goes_down_in_the_middle(everyday: Rehearsal, tmp_path: Path)
         finished(city, everyday)
 
 
+@pytest.mark.long
 def test_the_disk_is_full_in_the_middle(everyday: Rehearsal, tmp_path: Path) -> None:
     with small_disk(DISK_MB) as disk, own_postgresql(folder=disk) as server:
         city = everyday.moved(server, tmp_path)
