@@ -140,11 +140,12 @@ class DataSpec(Record, frozen=True, kw_only=True):
     """One field of the event's data: `column` a quantity, `text` as it stands, `words` from a list.
 
     The field says by its name what a quantity is converted to: `_m` metres, `_s` seconds, `_wh` watt-hours …
-    An empty column leaves the field out.
+    An empty column leaves the field out. `types`: only events of these types have it.
     """
 
     column: Name | None = None
     columns: tuple[Name, ...] = ()
+    types: tuple[Code, ...] | None = None
     unit: Word | None = None
     rounding: Rounding = "half-up"
     text: Name | None = None

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable
 from collections.abc import Mapping as Table
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -45,7 +45,10 @@ def row_reader(mapping: Mapping, at: Places, *, measure: Measure, riders: RiderL
     revision = at[mapping.revision] if mapping.revision else None
     revision_of = amount_reader("1", "down")
     card = at[mapping.citizen.column] if mapping.citizen.column else None
-    fields = [(name, field_reader(name, spec, at)) for name, spec in mapping.data.items()]
+    fields = [
+        (name, field_reader(name, spec, at), None if isinstance(spec, str) else spec.types)
+        for name, spec in mapping.data.items()
+    ]
     origin = at[mapping.distance.origin] if mapping.distance and mapping.distance.origin else 0
     destination = at[mapping.distance.destination] if mapping.distance and mapping.distance.destination else 0
     measured = mapping.distance is not None
@@ -70,7 +73,9 @@ def row_reader(mapping: Mapping, at: Places, *, measure: Measure, riders: RiderL
         if end is not None and end < start:
             raise RowRefused("end-before-start")
         data: dict[str, object] = measure(values[origin], values[destination]) if measured else {}
-        for name, value_of in fields:
+        for name, value_of, types in fields:
+            if types is not None and kind not in types:
+                continue
             value = value_of(values)
             if value is not None:
                 data[name] = value
@@ -201,16 +206,15 @@ def _end_reader(mapping: Mapping, at: Places) -> Callable[[Values, datetime], da
 
 
 def _next_day(moment: datetime, zone: ZoneInfo) -> datetime:
-    return _midnight(moment, timedelta(days=1), zone)
+    return _midnight(moment.astimezone(zone).date() + timedelta(days=1), zone)
 
 
 def _next_month(moment: datetime, zone: ZoneInfo) -> datetime:
-    local = moment.astimezone(zone)
-    return _midnight(moment, timedelta(days=32 - (local.replace(day=1) + timedelta(days=31)).day), zone)
+    day = moment.astimezone(zone).date()
+    return _midnight(date(day.year + day.month // 12, day.month % 12 + 1, 1), zone)
 
 
-def _midnight(moment: datetime, ahead: timedelta, zone: ZoneInfo) -> datetime:
-    day = moment.astimezone(zone).date() + ahead
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return in_zone(datetime.combine(day, time(), zone), zone)
 
 

@@ -40,18 +40,22 @@ def activity_problems(
         if activity is None:
             yield document.refuse(NameUndefined, *path, key=code, known=", ".join(sorted(activities)))
             continue
-        for name in [name for name in mapping.data if name not in activity.fields]:
-            if isinstance(mapping.type, str):  # of several types, a field may belong to some
-                known = ", ".join(activity.fields)
-                yield document.refuse(NameUndefined, "data", name, key=name, known=known)
+        data = {name: spec for name, spec in mapping.data.items() if _belongs(spec, code)}
+        for name in [name for name in data if name not in activity.fields]:
+            known = ", ".join(activity.fields)
+            yield document.refuse(NameUndefined, "data", name, key=name, known=f"{known} (of {code})")
         for name in [name for name in activity.required if name not in given]:
             yield document.refuse(ValueWrong, "data", what=f"{code} needs the field {name}")
-        for name, spec in mapping.data.items():
+        for name, spec in data.items():
             values = activity.fields[name].values if name in activity.fields else ()
             for word in _words_said(spec) if values else ():
                 if word not in values:
                     what = f"{word} is no word of {code}; write one of {', '.join(values)}"
                     yield document.refuse(ValueWrong, "data", name, what=what)
+
+
+def _belongs(spec: DataSpec | str, code: str) -> bool:
+    return isinstance(spec, str) or spec.types is None or code in spec.types
 
 
 def _words_of(words: Words) -> list[tuple[tuple[str, ...], str]]:

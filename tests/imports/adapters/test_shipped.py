@@ -58,19 +58,19 @@ def test_each_is_sound_and_its_words_are_those_of_the_activities(name: str) -> N
     assert len(load_mapping(name).digest) == 64
 
 
-GENERIC = """ride_id,mode,card,start_time,end_time,distance_m,distance_source
-R1,metro,C1,2026-11-20 08:00:00,2026-11-20 08:30:00,8300.9,gates
-R2,共享单车,C2,2026/11/20 8:05,2026/11/20 8:15,1200,
-R3,taxi,C3,2026-11-20 08:00:00,,1,gps
-R4,bus,,2026-11-20 08:00:00,,1,gps
-,bus,C5,2026-11-20 08:00:00,,1,gps
-R6,bus,C6,2026-11-20 08:00:00,,12 km,gps
-R7,bus,C7,2026-11-20 08:00:00,2026-11-20 07:00:00,12,gps
-R8,bus,C8,2026-11-22 08:00:00,,12,gps
-R9,bus,C9,yesterday,,12,gps
-R10,bus,C10,2026-11-20 08:00:00,,,guessed
-R11,bus,C11,2026-11-20 08:00:00,,,gps
-R12,bus,C12,2026-11-20 08:00:00+00:00,,7,gps
+GENERIC = """ride_id,mode,card,start_time,end_time,distance_m,distance_source,origin
+R1,metro,C1,2026-11-20 08:00:00,2026-11-20 08:30:00,8300.9,gates,甲
+R2,共享单车,C2,2026/11/20 8:05,2026/11/20 8:15,1200,,乙
+R3,taxi,C3,2026-11-20 08:00:00,,1,gps,
+R4,bus,,2026-11-20 08:00:00,,1,gps,
+,bus,C5,2026-11-20 08:00:00,,1,gps,
+R6,bus,C6,2026-11-20 08:00:00,,12 km,gps,
+R7,bus,C7,2026-11-20 08:00:00,2026-11-20 07:00:00,12,gps,
+R8,bus,C8,2026-11-22 08:00:00,,12,gps,
+R9,bus,C9,yesterday,,12,gps,
+R10,bus,C10,2026-11-20 08:00:00,,,guessed,
+R11,bus,C11,2026-11-20 08:00:00,,,gps,
+R12,bus,C12,2026-11-20 08:00:00+00:00,,7,gps,
 R13,bus
 """
 
@@ -84,7 +84,7 @@ def test_generic_rides(tmp_path: Path) -> None:
         "occurred_at": "2026-11-20T08:00:00+08:00",
         "ended_at": "2026-11-20T08:30:00+08:00",
         "citizen": {"link": {"kind": "transit-card", "value": "C1"}},
-        "data": {"distance_m": 8300, "distance_source": "gates"},
+        "data": {"distance_m": 8300, "distance_source": "gates", "origin": "甲"},
     }
     assert events(found)[1]["data"] == {"distance_m": 1200, "distance_source": "declared"}
     assert reasons(found) == {
