@@ -62,7 +62,7 @@ class Operation:
     `downloads`: media types of an answer that is a file. `keyed`: takes an Idempotency-Key.
     `raises`: the errors of its own, beside those that follow from the rest. `oauth`: statuses of
     RFC 6749. `plain`: the view answers with JSON-able values already, for bulk. `own_units`: the view opens
-    units of work itself.
+    units of work itself. `accepts`: it may also answer 202, in full, with where to look later.
     """
 
     view: View
@@ -81,6 +81,7 @@ class Operation:
     uses_database: bool
     oauth: bool
     own_units: bool = False
+    accepts: bool = False
 
     @property
     def name(self) -> str:
@@ -194,6 +195,7 @@ def writes(
     keyed: bool = True,
     plain: bool = False,
     own_units: bool = False,
+    accepts: bool = False,
 ) -> Callable[[View], Operation]:
     """Declare a view that changes something, in one transaction; in `own_units` where it says so."""
 
@@ -215,6 +217,7 @@ def writes(
             uses_database=True,
             oauth=False,
             own_units=own_units,
+            accepts=accepts,
         )
 
     return declare

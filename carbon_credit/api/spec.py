@@ -185,9 +185,10 @@ def _operation(route: Route, parameters: list[dict[str, Any]]) -> dict[str, Any]
         described["requestBody"] = _request_body(FORM, operation.form)
     elif operation.content:
         described["requestBody"] = {"required": True, "content": operation.content}
-    described["responses"] = {str(operation.status): _success(operation)} | {
-        str(status): _failure(classes) for status, classes in errors_of(route).items()
-    }
+    described["responses"] = {str(operation.status): _success(operation)}
+    if operation.accepts:
+        described["responses"]["202"] = _accepted(operation)
+    described["responses"] |= {str(status): _failure(classes) for status, classes in errors_of(route).items()}
     described["security"] = [] if operation.access is None else [{"oauth2": [operation.access.scope]}]
     if operation.access is not None:
         described["x-roles"] = list(operation.access.roles)
@@ -212,6 +213,16 @@ def _success(operation: Operation) -> dict[str, Any]:
             }
         }
     return described
+
+
+def _accepted(operation: Operation) -> dict[str, Any]:
+    described = _success(operation)
+    address = {"type": "string", "format": "uri-reference"}
+    return {
+        "description": "Accepted; what becomes of it is told at `Location`.",
+        "content": {JSON: {"schema": described["content"][JSON]["schema"]}},
+        "headers": {"Location": {"description": "Where it is told.", "schema": address}},
+    }
 
 
 def _file_schema(media_type: str) -> dict[str, Any]:

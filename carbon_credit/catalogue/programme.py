@@ -10,6 +10,7 @@ from carbon_credit.catalogue.terms import (
     Cap,
     ClaimRule,
     ClosingCalendar,
+    Crediting,
     Dated,
     EventWindow,
     IncentiveRoute,
@@ -49,6 +50,7 @@ class ProfileFile(Record, frozen=True, kw_only=True):
     points_validity: PointsValidity | Annotated[tuple[PointsValidity, ...], Meta(min_length=1, max_length=20)]
     events: EventWindow
     closing: ClosingCalendar | None = None
+    crediting: Annotated[tuple[Crediting, ...], Meta(max_length=20)] = ()
     claim_rule: (
         Literal["citizen", "partner"] | Annotated[tuple[ClaimRule, ...], Meta(min_length=1, max_length=20)]
     )
@@ -106,6 +108,13 @@ class ProgrammeProfile(ProfileFile, frozen=True, kw_only=True):
             if activity_type in one.activity_types and holds(one.effective_from, one.effective_to, on):
                 return one
         return None
+
+    def waits_days(self, activity_type: str, on: date) -> int:
+        """How many days after `on` this activity is credited; 0: as it arrives."""
+        for one in self.crediting:
+            if activity_type in one.activity_types and holds(one.effective_from, one.effective_to, on):
+                return one.after_days
+        return 0
 
     def points_rules_for(self, activity_type: str, on: date) -> tuple[PointsRule, ...]:
         """The points rules that this activity feeds on `on`."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from carbon_credit.catalogue.activities import ActivityType
 from carbon_credit.catalogue.profile import ProgrammeProfile
 from carbon_credit.catalogue.terms import BindingSpec, MandateTerms, PointsBudget, SceneApproval
 from carbon_credit.catalogue.terms import Cap as Cap
 from carbon_credit.catalogue.terms import PointsRule as PointsRule
+from carbon_credit.kernel.clock import day_bounds
 from carbon_credit.methodology.definition import holds
 from carbon_credit.methodology.engine import CompiledMethodology, Evaluation, Refusal, weakest_grade
 
@@ -123,6 +124,11 @@ class ProgrammeRules:
     def until_closed(self) -> str | None:
         """The kind of period after whose closing its events are refused; None where they never are."""
         return self.profile.events.until_closed
+
+    def due_at(self, activity_type: str, day: date) -> datetime | None:
+        """When what happened on the business day `day` is credited at the earliest; None: as it arrives."""
+        days = self.profile.waits_days(activity_type, day)
+        return day_bounds(day + timedelta(days=days), self.time_zone)[0] if days else None
 
     @property
     def detail_days(self) -> int:

@@ -61,7 +61,7 @@ def _check_sources(document: Document, read: ProfileFile) -> None:
     known = {source.name for source in read.sources}
     rules: list[tuple[KeyPath, Evidence]] = [(("caps", i), cap) for i, cap in enumerate(read.caps or ())]
     rules += [(("points_rules", i), rule) for i, rule in enumerate(read.points_rules)]
-    for section in ("points_budget", "overflow", "incentives", "markets"):
+    for section in ("points_budget", "overflow", "crediting", "incentives", "markets"):
         rules += [((section, i), one) for i, one in enumerate(getattr(read, section))]
     for section in ("points_validity", "mandate", "claim_rule", "notice", "official_register"):
         held = getattr(read, section)
@@ -115,6 +115,7 @@ def _check_periods(document: Document, read: ProfileFile) -> None:
     _check_no_overlap(document, "points_rules", [((one.code,), one) for one in read.points_rules])
     _check_no_overlap(document, "points_budget", [((str(one.scene),), one) for one in read.points_budget])
     _check_no_overlap(document, "overflow", [(one.activity_types, one) for one in read.overflow])
+    _check_no_overlap(document, "crediting", [(one.activity_types, one) for one in read.crediting])
     for section in _LISTS_OF_ONE:
         terms = getattr(read, section)
         if isinstance(terms, tuple):

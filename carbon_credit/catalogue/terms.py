@@ -11,6 +11,7 @@ CO2E_BASIS = "co2e_mg"
 EVENT_BASIS = "event"
 LONGEST_VALIDITY_YEARS = 10
 WARNED_DAYS = 30
+LONGEST_WAIT_DAYS = 31
 
 Positive = Annotated[int, Meta(ge=1, le=10**15)]
 SceneCode = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32)]
@@ -212,6 +213,16 @@ class Overflow(Evidence, frozen=True, kw_only=True):
     partner: ShortText | None
     threshold_mg: Annotated[int, Meta(ge=0, le=10**15)]
     per: Literal["citizen-day", "citizen-month", "citizen-year"]
+    effective_from: date | None = None
+    effective_to: date | None = None
+
+
+class Crediting(Evidence, frozen=True, kw_only=True):
+    """T+n: what is reported of these activities is accepted at once, and credited when the day on which it
+    happened is `after_days` days ago. Without such a term it is credited as it arrives."""
+
+    activity_types: Annotated[tuple[Code, ...], Meta(min_length=1, max_length=32)]
+    after_days: Annotated[int, Meta(ge=1, le=LONGEST_WAIT_DAYS)]
     effective_from: date | None = None
     effective_to: date | None = None
 

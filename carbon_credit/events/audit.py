@@ -6,7 +6,7 @@ from typing import Any, cast
 from sqlalchemy import Select, Table, select
 from sqlalchemy.orm import Session
 
-from carbon_credit.events.models import Event, EventClaim
+from carbon_credit.events.models import Event, EventClaim, EventWaiting
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.digest import row_mac, same
 from carbon_credit.ledger.audit import Finding
@@ -17,7 +17,7 @@ _AT_ONCE = 5000
 
 def audit(session: Session, *, progress: Callable[[int], None]) -> list[Finding]:
     """Every finding, naming table and row. `progress` is told how many rows were read."""
-    return [*changed_rows(session, _EVENT, progress), *_claims(session)]
+    return [*changed_rows(session, _EVENT, progress), *_claims(session), *_waiting(session)]
 
 
 def changed_rows(session: Session, table: Table, progress: Callable[[int], None]) -> Iterator[Finding]:
@@ -49,3 +49,26 @@ def _claims(session: Session) -> Iterator[Finding]:
     )
     for event_id in session.scalars(unclaimed):
         yield Finding("claim-exists", "event", str(event_id), "its claim is gone: it could be credited again")
+
+
+def _waiting(session: Session) -> Iterator[Finding]:
+    """An event waits where its claim says so and what was reported is kept: both or neither."""
+    statement = (
+        select(EventClaim.claim_key, EventWaiting.claim_key.label("kept"), EventClaim.outcome)
+        .outerjoin(EventWaiting, EventWaiting.claim_key == EventClaim.claim_key)
+        .where((EventClaim.outcome == "waiting") != EventWaiting.claim_key.is_not(None))
+    )
+    for row in session.execute(statement):
+        what = (
+            "it is kept and does not wait" if row.kept else "what was reported is gone: it cannot be credited"
+        )
+        yield Finding("waiting-kept", "event_claim", str(row.claim_key), what)
+    orphans = (
+        select(EventWaiting.claim_key)
+        .outerjoin(EventClaim, EventClaim.claim_key == EventWaiting.claim_key)
+        .where(EventClaim.claim_key.is_(None))
+    )
+    for key in session.scalars(orphans):
+        yield Finding(
+            "claim-exists", "event_waiting", str(key), "its claim is gone: it could be credited twice"
+        )

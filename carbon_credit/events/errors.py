@@ -23,5 +23,5 @@ class EventNotFound(NotFound):
 
 class EventNotWithdrawable(Conflict):
     code = "event-not-withdrawable"
-    en = "Event {id} is {outcome}; only a credited event can be withdrawn."
-    zh = "事件 {id} 的状态为 {outcome}；只有已入账的事件可以撤回。"
+    en = "Event {id} is {outcome}; only an event that is credited or waits to be can be withdrawn."
+    zh = "事件 {id} 的状态为 {outcome}；只有已入账或待入账的事件可以撤回。"

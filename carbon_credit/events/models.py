@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from carbon_credit.kernel.db import Base, UtcDateTime
 
-OUTCOMES = ("credited", "held", "rejected", "withdrawn")
+OUTCOMES = ("credited", "held", "rejected", "withdrawn", "waiting")
 
 
 class EventClaim(Base):
@@ -25,7 +25,9 @@ class EventClaim(Base):
 
     __tablename__ = "event_claim"
     __table_args__ = (
-        CheckConstraint("outcome IN ('credited', 'held', 'rejected', 'withdrawn')", name="outcome"),
+        CheckConstraint(
+            "outcome IN ('credited', 'held', 'rejected', 'withdrawn', 'waiting')", name="outcome"
+        ),
         CheckConstraint("(outcome = 'rejected') = (reason IS NOT NULL)", name="reason"),
         CheckConstraint("revision >= 1", name="revision"),
         # Claims come in the order of time: on PostgreSQL a few bytes for each block of them.
@@ -69,6 +71,23 @@ class Event(Base):
     declared_mg: Mapped[int | None] = mapped_column(BigInteger)
     content_digest: Mapped[UUID]
     mac: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class EventWaiting(Base):
+    """An accepted event that is credited when `due_at` has come. `sealed`: what was reported, encrypted,
+    because it may name a card; the row is deleted with the decision."""
+
+    __tablename__ = "event_waiting"
+    __table_args__ = (Index("ix_event_waiting_programme_last_day", "programme", "last_day"),)
+
+    claim_key: Mapped[UUID] = mapped_column(primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    partner_id: Mapped[UUID]
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class EventDetail(Base):

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from sqlalchemy import Table, delete, select, update
 from sqlalchemy.orm import Session
 
+from carbon_credit.events import waiting
 from carbon_credit.events.errors import EventNotFound, EventNotWithdrawable
 from carbon_credit.events.models import Event, EventClaim, EventDetail
 from carbon_credit.kernel.bulk import append_rows, insert_new, one_of, set_in_rows
@@ -26,7 +27,7 @@ _REPLACED = ("revision", "content_digest", "outcome", "reason", "retryable", "ev
 
 
 class Claim(Struct, frozen=True, gc=False):
-    """What a partner's event id is claimed for. `outcome`: credited, held or rejected."""
+    """What a partner's event id is claimed for. `outcome`: credited, held, waiting or rejected."""
 
     claim_key: UUID
     partner_id: UUID
@@ -141,22 +142,28 @@ def record(session: Session, *, events: Sequence[NewEvent], now: datetime) -> No
     append_rows(session, _DETAIL, ("event_id", "body", "delete_after"), details)
 
 
-def withdraw(session: Session, *, claim_key: UUID, external_id: str) -> UUID:
-    """Turn a credited claim into a withdrawn one; the id of its event.
+def withdraw(session: Session, *, claim_key: UUID, external_id: str) -> UUID | None:
+    """Turn a credited claim into a withdrawn one; the id of its event, None where it was only waiting.
 
     Raises EventNotFound, EventNotWithdrawable. Of two at once, one wins and the other is told.
     """
     row = _locked(session, [claim_key]).get(claim_key)
     if row is None:
         raise EventNotFound(id=external_id)
+    if row.outcome == "waiting":
+        _withdraw_waiting(session, [claim_key])
+        return None
     if row.outcome != "credited" or row.event_id is None:
         raise EventNotWithdrawable(id=external_id, outcome=row.outcome)
     session.execute(update(EventClaim).where(EventClaim.claim_key == claim_key).values(outcome="withdrawn"))
     return row.event_id
 
 
-def withdraw_known(session: Session, *, partner_id: UUID, claim_keys: Collection[UUID]) -> list[UUID]:
-    """Turn those of the partner's claims that are credited into withdrawn ones; the ids of their events.
+def withdraw_known(
+    session: Session, *, partner_id: UUID, claim_keys: Collection[UUID]
+) -> tuple[list[UUID], int]:
+    """Turn those of the partner's claims that are credited or waiting into withdrawn ones: the ids of the
+    events that were credited, and how many were waiting.
 
     Claims that are unknown, refused or withdrawn already are passed over. Rows are locked in key order.
     """
@@ -167,13 +174,29 @@ def withdraw_known(session: Session, *, partner_id: UUID, claim_keys: Collection
         if one.partner_id == partner_id and one.outcome == "credited" and one.event_id is not None
     }
     set_in_rows(session, _CLAIM, "claim_key", ("outcome",), [(key, "withdrawn") for key in credited])
-    return list(credited.values())
+    waited = [key for key, one in found.items() if one.partner_id == partner_id and one.outcome == "waiting"]
+    _withdraw_waiting(session, waited)
+    return list(credited.values()), len(waited)
+
+
+def refuse_waiting(session: Session, *, claim_keys: Collection[UUID], reason: str) -> None:
+    """Turn claims that wait into refused ones, for good, and delete what is kept of them."""
+    for claim_key in _locked(session, claim_keys):
+        values = {"outcome": "rejected", "reason": reason, "retryable": False}
+        session.execute(update(EventClaim).where(EventClaim.claim_key == claim_key).values(values))
+    waiting.forget(session, claim_keys=claim_keys)
 
 
 def delete_details(session: Session, *, today: date, limit: int) -> int:
     """Delete up to `limit` event details whose time is over; how many there were."""
     due = select(EventDetail.event_id).where(EventDetail.delete_after < today).limit(limit)
     return session.execute(delete(EventDetail).where(EventDetail.event_id.in_(due))).rowcount  # type: ignore[attr-defined,no-any-return]
+
+
+def _withdraw_waiting(session: Session, claim_keys: Collection[UUID]) -> None:
+    rows = [(key, "withdrawn", False) for key in claim_keys]
+    set_in_rows(session, _CLAIM, "claim_key", ("outcome", "retryable"), rows)
+    waiting.forget(session, claim_keys=claim_keys)
 
 
 def _columns(claim: Claim) -> tuple[object, ...]:

@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from carbon_credit.events.errors import EventNotFound
 from carbon_credit.events.incoming import claim_key
 from carbon_credit.events.models import Event, EventClaim, EventDetail
+from carbon_credit.events.waiting import due_at
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.kernel.db import keys_of
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRecord:
-    """What is remembered of a partner's event id."""
+    """What is remembered of a partner's event id. `due_at`: from when on it is credited, where it waits."""
 
     revision: int
     outcome: str
@@ -26,6 +27,7 @@ class ClaimRecord:
     retryable: bool
     event_id: UUID | None
     claimed_at: datetime
+    due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,10 @@ def claim_of(session: Session, *, partner_id: UUID, external_id: str) -> ClaimRe
         revision=row.revision,
         outcome=row.outcome,
         reason=row.reason,
-        retryable=row.retryable,
+        retryable=row.retryable and row.outcome != "waiting",
         event_id=row.event_id,
         claimed_at=row.claimed_at,
+        due_at=due_at(session, claim_key=key) if row.outcome == "waiting" else None,
     )
 
 

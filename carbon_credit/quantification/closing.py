@@ -28,6 +28,7 @@ from carbon_credit.quantification.periods import (
     record_closing,
 )
 from carbon_credit.quantification.stages import FIRST, settle_portion
+from carbon_credit.quantification.waiting import require_none_waiting
 
 Progress = Callable[[int], None]
 
@@ -57,7 +58,7 @@ def close_day(
 ) -> Closing:
     """Close one business day. `progress` is told how many citizens were looked at.
 
-    Raises PeriodNotOver, PeriodClosed, EarlierDayOpen.
+    Raises PeriodNotOver, PeriodClosed, EarlierDayOpen, EventsWaiting.
     """
     while True:
         looked_at, closing = close_portion(
@@ -76,7 +77,7 @@ def close_portion(
 
     How many were looked at, and the closing when it is done. Each call may be a unit of work of its own:
     what it has done is remembered with it. `closed_by` is who begins.
-    Raises PeriodNotOver, PeriodClosed, EarlierDayOpen.
+    Raises PeriodNotOver, PeriodClosed, EarlierDayOpen, EventsWaiting.
     """
     rules = programme_rules(session, programme=programme)
     if business_day(now, rules.time_zone) <= day:
@@ -88,6 +89,7 @@ def close_portion(
     closing = session.get(PeriodClosing, (programme, day), populate_existing=True)
     if closing is None:
         _require_order(session, rules, day)
+        require_none_waiting(session, rules, day)
         closing = PeriodClosing(
             programme=programme,
             starts_on=day,

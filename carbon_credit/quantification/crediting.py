@@ -56,11 +56,21 @@ class Fresh:
 class Credit:
     """One pass of crediting: gathers rows and postings, then writes each kind once."""
 
-    def __init__(self, session: Session, rules: ProgrammeRules, *, partner_id: UUID, now: datetime) -> None:
+    def __init__(
+        self,
+        session: Session,
+        rules: ProgrammeRules,
+        *,
+        partner_id: UUID,
+        now: datetime,
+        received: Mapping[UUID, datetime] | None = None,
+    ) -> None:
+        """`received`: by claim, when what has waited was received; all else was received `now`."""
         self._session = session
         self._rules = rules
         self._partner_id = partner_id
         self._now = now
+        self._received = received or {}
         self._today = business_day(now, rules.time_zone)
         self._reductions: list[Row] = []
         self._events: dict[UUID, NewEvent] = {}
@@ -173,7 +183,7 @@ class Credit:
             citizen_id=accepted.citizen_id,
             occurred_at=event.occurred_at,
             ended_at=event.ended_at,
-            received_at=self._now,
+            received_at=self._received.get(one.claim.claim_key, self._now),
             business_day=accepted.business_day,
             quantities=canonical_json(accepted.quantities).decode(),
             tier=accepted.tier,

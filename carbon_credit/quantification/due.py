@@ -12,6 +12,7 @@ from carbon_credit.quantification.closing import close_month, close_portion, ope
 from carbon_credit.quantification.models import PeriodClosing, Reduction
 from carbon_credit.quantification.netting import span_end
 from carbon_credit.quantification.periods import closed_months, closed_years, first_of_month, next_month
+from carbon_credit.quantification.waiting import is_awaited
 
 BY_CALENDAR = "calendar"
 
@@ -42,6 +43,8 @@ def _close_next(session: Session, programme: str, now: datetime) -> bool:
         if days:
             if days[0] + timedelta(days=calendar.day_after) > today:
                 break  # so are all that follow
+            if is_awaited(session, programme, days[0]):
+                break  # it is closed when its last event is credited
             close_portion(session, programme=programme, day=days[0], now=now, closed_by=BY_CALENDAR)
             return True
         if _is_due("month", month, calendar.month_after, today):

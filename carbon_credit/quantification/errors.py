@@ -9,6 +9,18 @@ class PeriodNotOver(Conflict):
     zh = "{programme} 所在时区的 {period} 尚未结束，结束后再关账。"
 
 
+class EventsWaiting(Conflict):
+    code = "events-waiting"
+    en = (
+        "{period} cannot be closed: {count} event(s) of it wait to be credited, the last from {due} on. "
+        "Close it after that; `carbon-credit sweep waiting` credits what is due."
+    )
+    zh = (
+        "{period} 无法关账：尚有 {count} 条事件待入账，最晚可入账时间为 {due}。届时再关账；"
+        "`carbon-credit sweep waiting` 可立即处理到期事件。"
+    )
+
+
 class PeriodClosed(Conflict):
     code = "period-closed"
     en = "{period} of {programme} is closed already. Later corrections go into the next period."

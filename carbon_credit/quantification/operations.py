@@ -20,6 +20,7 @@ from carbon_credit.identity import queries as identity
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.ids import new_id
+from carbon_credit.quantification import waiting
 from carbon_credit.quantification.crediting import Credit, Fresh
 from carbon_credit.quantification.gathering import facts_for
 from carbon_credit.quantification.history import Reading
@@ -43,7 +44,8 @@ def credit(
 ) -> list[Outcome]:
     """One outcome for each payload (decoded JSON of an event), in the same order.
 
-    `backfill` lifts the programme's limit of age, for operators' files. `corrects`: the payloads say how
+    `backfill` lifts the programme's limit of age, for operators' files, and credits at once what would
+    otherwise wait (T+n). `corrects`: the payloads say how
     it is now (a delivery that replaces another): a known id with other content, or one that was
     withdrawn, is a revision one higher than the known one, and not a conflict. Of one id with two
     contents in one call the second is a conflict all the same. Nothing raises for a single item: what is
@@ -75,27 +77,28 @@ def withdraw(
 ) -> Outcome:
     """Take a credited event back: its grams and points are reversed, the claim stays.
 
-    Raises EventNotFound, EventNotWithdrawable.
+    One that only waits to be credited never will be. Raises EventNotFound, EventNotWithdrawable.
     """
     rules = programme_rules(session, programme=programme)
     key = claim_key(keys_of(session).mac, partner_id=partner_id, event_id=external_id)
     event_id = events.withdraw(session, claim_key=key, external_id=external_id)
-    work = Credit(session, rules, partner_id=partner_id, now=now)
-    work.apply(fresh=[], ended={event_id: "withdrawn"})
+    if event_id is not None:
+        work = Credit(session, rules, partner_id=partner_id, now=now)
+        work.apply(fresh=[], ended={event_id: "withdrawn"})
     return Outcome(id=external_id, status="withdrawn")
 
 
 def withdraw_known(
     session: Session, *, programme: str, partner_id: UUID, claim_keys: Collection[UUID], now: datetime
 ) -> int:
-    """Take back those of the partner's events, by claim key, that are credited; how many. Others are
-    passed over. Any number of them in the same few statements. Raises PartyNotFound."""
+    """Take back those of the partner's events, by claim key, that are credited or wait to be; how
+    many. Others are passed over. Any number of them in the same few statements. Raises PartyNotFound."""
     rules = programme_rules(session, programme=programme)
     identity.party(session, party_id=partner_id, programme=programme)
-    event_ids = events.withdraw_known(session, partner_id=partner_id, claim_keys=claim_keys)
+    event_ids, waited = events.withdraw_known(session, partner_id=partner_id, claim_keys=claim_keys)
     work = Credit(session, rules, partner_id=partner_id, now=now)
     work.apply(fresh=[], ended=dict.fromkeys(event_ids, "withdrawn"))
-    return len(event_ids)
+    return len(event_ids) + waited
 
 
 def _rounds(read: Sequence[tuple[int, IncomingEvent]]) -> list[list[tuple[int, IncomingEvent]]]:
@@ -139,6 +142,8 @@ def _credit_round(
     claimed = events.claim(session, claims=claims, now=facts.now, corrects=corrects)
     outcomes |= _replays(session, judged, claimed)
 
+    received = waiting.woken(session, claimed)
+    waits: list[waiting.Accepted] = []
     fresh = []
     for claim in claims:
         place, event, verdict = judged[claim.claim_key]
@@ -147,10 +152,15 @@ def _credit_round(
             continue
         if verdict.reason is not None:
             outcomes[place] = Outcome.refused(event, recorded.revision, verdict.refused[0])
+        elif recorded.outcome == waiting.WAITING:
+            waits.append(waiting.Accepted(event, verdict, claimed[claim.claim_key]))
+            due_at = waiting.due_at(event, verdict, facts)
+            outcomes[place] = Outcome.accepted(event, recorded.revision, due_at)
         elif recorded.event_id is not None and verdict.accepted is not None:
             accepted, event_id = verdict.accepted, recorded.event_id
             fresh += [Fresh(place, event, recorded, accepted, one, event_id) for one in verdict.quantified]
-    work = Credit(session, rules, partner_id=partner_id, now=facts.now)
+    waiting.keep(session, rules, waits, facts=facts, received=received)
+    work = Credit(session, rules, partner_id=partner_id, now=facts.now, received=received)
     told = work.apply(fresh=fresh, ended=_superseded(claimed))
     for place, _event, verdict in judged.values():
         if place in told:
@@ -166,18 +176,20 @@ def _judged(session: Session, partner_id: UUID, event: IncomingEvent, facts: Fac
     if remembers:
         facts.history.forget(one)
     verdict = judge(event, facts)
-    for part in verdict.quantified if remembers else ():
+    waits = waiting.due_at(event, verdict, facts) is not None
+    for part in verdict.quantified if remembers and not waits else ():
         reading = Reading(one, part.business_day, part.quantities)
         facts.history.add(part.citizen_id, event.type, reading)
-    credited = bool(verdict.quantified)
+    credited = bool(verdict.quantified) and not waits
     claim = Claim(
         claim_key=one,
         partner_id=partner_id,
         revision=event.revision,
         content_digest=content_digest(key, event),
-        outcome="credited" if credited else "rejected",
+        outcome=waiting.WAITING if waits else "credited" if credited else "rejected",
         reason=verdict.reason,
-        retryable=verdict.retryable,
+        # What waits is claimed again with the same content: by the sweep, or by whoever sends it again.
+        retryable=verdict.retryable or waits,
         event_id=new_id() if credited else None,
     )
     return claim, verdict

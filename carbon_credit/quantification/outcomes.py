@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -49,12 +49,13 @@ class OutcomePart(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """`status`: credited | held | rejected | duplicate | stale | invalid | withdrawn.
+    """`status`: credited | accepted | held | rejected | duplicate | stale | invalid | withdrawn.
 
     `co2e_mg` is what counts now, `points` what was granted with this event, `points_withheld` what was
     due beyond the programme's budget. On a duplicate or stale
     event `first` is the outcome that is remembered and the figures are the present state. `parts`: where
-    the event was divided; the figures are their sums, and words are those of the first part.
+    the event was divided; the figures are their sums, and words are those of the first part. `due_at`: from
+    when on an accepted event is credited.
     """
 
     id: str | None
@@ -80,6 +81,7 @@ class Outcome(Struct, frozen=True):
     starts_on: date | None = None
     ends_before: date | None = None
     parts: tuple[OutcomePart, ...] = ()
+    due_at: datetime | None = None
 
     @classmethod
     def joined(cls, outcomes: Sequence["Outcome"]) -> "Outcome":
@@ -132,6 +134,11 @@ class Outcome(Struct, frozen=True):
             detail_zh=error.message("zh"),
             error=error,
         )
+
+    @classmethod
+    def accepted(cls, event: IncomingEvent, revision: int, due_at: datetime | None) -> "Outcome":
+        """An event that is credited from `due_at` on."""
+        return cls(id=event.id, status="accepted", revision=revision, due_at=due_at)
 
     @classmethod
     def refused(cls, event: IncomingEvent, revision: int, refused: Refused) -> "Outcome":

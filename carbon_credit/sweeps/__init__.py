@@ -19,6 +19,7 @@ from carbon_credit.ledger.openings import write_openings
 from carbon_credit.ledger.seals import seal
 from carbon_credit.offsets.ended import take_back_ended
 from carbon_credit.quantification.due import close_due
+from carbon_credit.quantification.maturing import credit_due
 from carbon_credit.quantification.periods import all_closed_months, next_month
 from carbon_credit.redemption.lots import expire_lots
 from carbon_credit.redemption.operations import expire_due
@@ -59,6 +60,10 @@ def _take_back_ended(session: Session, now: datetime, limit: int) -> int:
     return take_back_ended(session, now=now, limit=limit)
 
 
+def _credit_waiting(session: Session, now: datetime, limit: int) -> int:
+    return credit_due(session, now=now, limit=limit)
+
+
 def _delete_details(session: Session, now: datetime, limit: int) -> int:
     return delete_details(session, today=now.date(), limit=limit)
 
@@ -93,6 +98,7 @@ SWEEPS = {
         Sweep(
             "redemptions", _expire_redemptions, 500, 60, "give back the points of vouchers not used in time"
         ),
+        Sweep("waiting", _credit_waiting, 1000, 60, "credit events that waited and are due (T+n)"),
         Sweep("lots", _expire_lots, 1000, 900, "let points expire whose last day is over"),
         Sweep("ended", _take_back_ended, 1000, 300, "take back grams withdrawn after their month was closed"),
         Sweep("details", _delete_details, 5000, 3600, "delete stations and tracks whose time is over"),

@@ -17,6 +17,7 @@ from carbon_credit.quantification.closing import close_day, close_month
 from carbon_credit.quantification.errors import (
     DaysOpen,
     EarlierDayOpen,
+    EventsWaiting,
     MonthsOpen,
     PeriodClosed,
     PeriodNotOver,
@@ -62,7 +63,15 @@ class ClosedPeriod(PeriodClosing):
     takes=PeriodIn,
     answer=PeriodClosing,
     status=201,
-    raises=(PeriodNotOver, PeriodClosed, EarlierDayOpen, DaysOpen, MonthsOpen, ProgrammeNotFound),
+    raises=(
+        PeriodNotOver,
+        PeriodClosed,
+        EarlierDayOpen,
+        DaysOpen,
+        MonthsOpen,
+        ProgrammeNotFound,
+        EventsWaiting,
+    ),
 )
 def close_period(call: Call) -> object:
     """Close a day, a month or a year. What counts is settled over the whole, and differences posted."""

@@ -7,7 +7,9 @@ from marshmallow import ValidationError, fields
 from carbon_credit.api.fields import PLAIN, Day, Flag, Id, Instant, QueryFlag, Text, Whole, Word
 from carbon_credit.api.schemas import Answer, Strict
 
-STATUSES = ("credited", "held", "rejected", "duplicate", "stale", "invalid", "withdrawn")
+STATUSES = ("credited", "accepted", "held", "rejected", "duplicate", "stale", "invalid", "withdrawn")
+OUTCOMES = ("credited", "held", "rejected", "withdrawn", "waiting")
+_DUE = "Of an event that is accepted and waits: from when on it is credited (T+n)."
 _CODE = r"^[a-z][a-z0-9.-]*$"
 
 METRO = {
@@ -142,15 +144,7 @@ class EventOutcome(Answer):
     retryable = Flag(
         required=True, metadata={"description": "The same id may be sent again later.", "example": False}
     )
-    first = Word(
-        "credited",
-        "held",
-        "rejected",
-        "withdrawn",
-        required=True,
-        allow_none=True,
-        metadata={"example": None},
-    )
+    first = Word(*OUTCOMES, required=True, allow_none=True, metadata={"example": None})
     reduction_id = Id(
         required=True, allow_none=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"}
     )
@@ -192,6 +186,7 @@ class EventOutcome(Answer):
         required=True,
         metadata={"description": "Of a divided period; the figures above are their sums.", "example": []},
     )
+    due_at = Instant(required=True, allow_none=True, metadata={"description": _DUE, "example": None})
 
 
 class EventOutcomes(Answer):
@@ -209,9 +204,8 @@ class EventState(Answer):
 
     id = fields.String(required=True, metadata={"example": "M-2026-11-21-000017"})
     revision = Whole(required=True, metadata={"example": 1})
-    outcome = Word(
-        "credited", "held", "rejected", "withdrawn", required=True, metadata={"example": "credited"}
-    )
+    outcome = Word(*OUTCOMES, required=True, metadata={"example": "credited"})
+    due_at = Instant(required=True, allow_none=True, metadata={"description": _DUE, "example": None})
     reason = fields.String(required=True, allow_none=True, metadata={"example": None})
     retryable = Flag(required=True, metadata={"example": False})
     claimed_at = Instant(required=True, metadata={"example": "2026-11-21T00:40:00Z"})

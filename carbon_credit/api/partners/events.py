@@ -6,8 +6,12 @@ in `event_schemas` say the same thing for the contract, and a test holds the two
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
+import orjson
+from flask import Response
 from msgspec import structs
 from sqlalchemy.orm import Session
 
@@ -69,13 +73,17 @@ class BatchTooLarge(TooLarge):
     plain=True,
     keyed=False,
     own_units=True,
+    accepts=True,
     raises=(EventInvalid, EventConflict, Overloaded),
 )
-def post_event(call: Call) -> dict[str, object]:
+def post_event(call: Call) -> dict[str, object] | Response:
     """Report one event.
 
     A refusal is an outcome (200, `rejected`) and is remembered; an event that is wrong in itself is an error
     and leaves nothing behind. The same event again is answered with the first outcome and the present state.
+
+    Where the programme credits some days after (T+n), the answer is 202 with `accepted`: the event is
+    claimed, and `Location` tells when it is credited and, later, what became of it.
     """
     payload = body.parse_json(call.body)
     if body.media_type() == body.CLOUDEVENT:
@@ -88,6 +96,13 @@ def post_event(call: Call) -> dict[str, object]:
         )
     if outcome.error is not None:
         raise outcome.error
+    if outcome.status == "accepted" and outcome.id is not None:
+        return Response(
+            orjson.dumps(_told(outcome)),
+            status=HTTPStatus.ACCEPTED,
+            mimetype=body.JSON,
+            headers={"Location": f"/v1/events/{quote(outcome.id, safe='')}"},
+        )
     return _told(outcome)
 
 
@@ -135,6 +150,7 @@ def get_event(call: Call, event_id: str) -> dict[str, object]:
         "reason": claim.reason,
         "retryable": claim.retryable,
         "claimed_at": claim.claimed_at,
+        "due_at": claim.due_at,
         "reduction_id": present.reduction_id if present else None,
         "co2e_mg": sum(part.net_mg for part in parts),
         "cap_code": next((part.cap_code for part in parts if part.cap_code), None),
@@ -146,7 +162,7 @@ def get_event(call: Call, event_id: str) -> dict[str, object]:
 
 @writes(allowed=_WRITE, answer=EventOutcome, plain=True, raises=(EventNotFound, EventNotWithdrawable))
 def withdraw_event(call: Call, event_id: str) -> dict[str, object]:
-    """Take a credited event back. Its grams and points are reversed; the id stays used."""
+    """Take an event back. Its grams and points are reversed, or never posted; the id stays used."""
     outcome = withdraw(
         call.session,
         programme=call.caller.programme,
@@ -250,6 +266,7 @@ def _told(outcome: Outcome) -> dict[str, object]:
         "digest": outcome.digest,
         "condition": outcome.condition,
         "parts": [_part(part) for part in outcome.parts],
+        "due_at": outcome.due_at,
     }
 
 
