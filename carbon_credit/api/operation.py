@@ -144,7 +144,8 @@ class Operation:
         return Response(self._dump(result), status=self.status, mimetype=body.JSON)
 
     def _dump(self, result: Any) -> bytes:
-        return orjson.dumps(result if self.plain or self.answer is None else self.answer.dump(result))
+        shown = result if self.plain or self.answer is None else self.answer.dump(result)
+        return orjson.dumps(shown, option=orjson.OPT_UTC_Z)
 
 
 def reads(

@@ -96,9 +96,9 @@ def post_event(call: Call) -> dict[str, object] | Response:
         )
     if outcome.error is not None:
         raise outcome.error
-    if outcome.status == "accepted" and outcome.id is not None:
+    if outcome.status == "accepted" and outcome.id is not None and not call.query["dry_run"]:
         return Response(
-            orjson.dumps(_told(outcome)),
+            orjson.dumps(_told(outcome), option=orjson.OPT_UTC_Z),
             status=HTTPStatus.ACCEPTED,
             mimetype=body.JSON,
             headers={"Location": f"/v1/events/{quote(outcome.id, safe='')}"},
