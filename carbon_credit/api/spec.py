@@ -220,7 +220,7 @@ def _accepted(operation: Operation) -> dict[str, Any]:
     address = {"type": "string", "format": "uri-reference"}
     return {
         "description": "Accepted; what becomes of it is told at `Location`.",
-        "content": {JSON: {"schema": described["content"][JSON]["schema"]}},
+        "content": described["content"],
         "headers": {"Location": {"description": "Where it is told.", "schema": address}},
     }
 

@@ -13,7 +13,7 @@ from carbon_credit.kernel.settings import HOME, read_settings
 from carbon_credit.sweeps import SWEEPS
 from carbon_credit.tasks import run_sweep
 
-THREADS = 8
+THREADS = 16
 
 
 @click.command()
@@ -36,6 +36,8 @@ def gunicorn(application: str, *, host: str, port: int, workers: int, threads: i
         *(sys.executable, "-m", "gunicorn", application),
         *("--bind", f"{host}:{port}", "--workers", str(workers), "--threads", str(threads)),
         *("--worker-class", "gthread", "--access-logfile", "/dev/null", "--graceful-timeout", "10"),
+        # Beyond these connections wait in the kernel, and no longer in our memory.
+        *("--worker-connections", "512", "--backlog", "512"),
     ]
 
 
