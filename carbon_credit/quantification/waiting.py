@@ -98,6 +98,11 @@ def require_none_waiting(session: Session, rules: ProgrammeRules, day: date) -> 
         raise EventsWaiting(period=day.isoformat(), count=count, due=last.isoformat())
 
 
+def is_awaited(session: Session, programme: str, day: date) -> bool:
+    """Whether events wait that will count on the day: it is not time to close it."""
+    return events.waiting_on(session, programme=programme, day=day)[1] is not None
+
+
 def _last_day(verdict: Verdict) -> date:
     return max(part.business_day for part in verdict.quantified)
 

@@ -11,7 +11,7 @@ import pytest
 from carbon_credit.kernel.clock import business_day, day_bounds
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import transact
-from carbon_credit.quantification.due import credit_due
+from carbon_credit.quantification.maturing import credit_due
 from carbon_credit.sweeps import SWEEPS
 from carbon_credit.tasks import run_sweep
 from tests.api.conftest import Town, build

@@ -28,9 +28,11 @@ from carbon_credit.events.queries import ClaimRecord, claim_of
 from carbon_credit.identity.consents import withdraw_consent
 from carbon_credit.kernel.db import Database, keys_of
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
-from carbon_credit.quantification.due import credit_due
+from carbon_credit.quantification.due import close_due
 from carbon_credit.quantification.errors import EventsWaiting
+from carbon_credit.quantification.maturing import credit_due
 from carbon_credit.quantification.operations import withdraw_known
+from carbon_credit.quantification.queries import periods_of
 from tests.quantification.cities import NOTE, assert_books, city
 from tests.quantification.test_concurrency import at_once
 from tests.world import World, metro, statuses
@@ -195,6 +197,33 @@ def test_a_day_on_which_events_wait_stays_open(database: Database, tmp_path: Pat
         sweep(world)
         world.close(RODE)
         sound(world)
+
+
+def test_the_calendar_leaves_a_day_open_on_which_events_wait(database: Database, tmp_path: Path) -> None:
+    calendar = {"day_after": 1, "month_after": None, "year_after": None}
+    with patient(database, tmp_path, closing=calendar) as world:
+
+        def close() -> int:
+            return transact(database, lambda session: close_due(session, now=world.now))
+
+        world.credit(metro("M-0", at="2026-11-19T08:00:00+08:00"), backfill=True)
+        world.credit(metro("M-1"))
+        while close():
+            pass
+        assert (last_closed(world), kept(world)) == (date(2026, 11, 19), 1)
+        world.now = DUE
+        sweep(world)
+        while close():
+            pass
+        assert last_closed(world) == date(2026, 11, 21)
+        sound(world)
+
+
+def last_closed(world: World) -> date | None:
+    with unit_of_work(world.database, read_only=True) as session:
+        return max(
+            one.starts_on for one in periods_of(session, programme=world.programme, after=None, limit=99)
+        )
 
 
 def test_files_do_not_wait_and_neither_does_what_comes_late(database: Database, tmp_path: Path) -> None:
