@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from carbon_credit.imports.errors import FileTruncated, FileUnreadable, LibraryMissing
-from carbon_credit.imports.formats.packing import Damaged, Progress, unpacked
+from carbon_credit.imports.formats.packing import Progress, unpacked
 from carbon_credit.imports.formats.source import PLAIN, Columns, Layout, Record, locate
 
 PARQUET_MAGIC = b"PAR1"
@@ -34,12 +34,12 @@ class ParquetTable:
         try:
             with unpacked(self._path) as path:
                 yield from self._rows(pyarrow, path, columns)
-        except (pyarrow.ArrowException, Damaged) as error:
+        except (pyarrow.ArrowException, ValueError, OverflowError) as error:
             raise FileTruncated(file=self.name, line=self.rows) from error
         except OSError as error:
-            if error.strerror is None:  # of the library: it has no number
+            if error.errno is None:  # of the library: nothing is wrong with the disk
                 raise FileTruncated(file=self.name, line=self.rows) from error
-            raise FileUnreadable(file=self.name, why=error.strerror) from None
+            raise FileUnreadable(file=self.name, why=error.strerror or str(error)) from None
 
     def _rows(self, pyarrow: Any, path: Path, columns: Columns) -> Iterator[Record]:
         size = self._path.stat().st_size

@@ -3,6 +3,7 @@
 A sheet ends at 1,048,576 rows; larger files come as csv or Parquet, which are read with flat memory.
 """
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -26,6 +27,8 @@ from carbon_credit.imports.formats.source import PLAIN, Columns, Layout, Record,
 ZIP_MAGIC = b"PK\x03\x04"
 MAX_UNPACKED_BYTES = 512 << 20
 _STEP = 65_536
+# What a damaged directory of the archive makes its reader say.
+_SPOILT = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, Damaged)
 
 
 class Spreadsheet:
@@ -52,9 +55,11 @@ class Spreadsheet:
             if self._progress:
                 size = self._path.stat().st_size
                 self._progress(size, size)
-        except (python_calamine.CalamineError, zipfile.BadZipFile, zlib.error, Damaged) as error:
+        except (python_calamine.CalamineError, *_SPOILT) as error:
             raise FileTruncated(file=self.name, line=self.rows) from error
         except OSError as error:
+            if error.errno in (None, errno.EINVAL):  # led astray by the archive: the disk is well
+                raise FileTruncated(file=self.name, line=self.rows) from error
             raise FileUnreadable(file=self.name, why=error.strerror or str(error)) from None
 
     def _rows(self, sheet: Any, columns: Columns, layout: Layout) -> Iterator[Record]:
