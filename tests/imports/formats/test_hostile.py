@@ -56,7 +56,7 @@ def test_a_spoilt_file_is_rows_or_an_error_of_ours(kind: str, packing: str) -> N
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=6)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=8),
     st.sampled_from(",;\t|"),
