@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from bench import bulk, engine, events, hotrow, http, ledger, openfisca, stream
+from bench import bulk, engine, events, hotrow, http, importing, ledger, openfisca, stream
 from bench.databases import KINDS
 from bench.measure import Figure, Plan, process_peak_mib, single
 from carbon_credit.kernel.process import settle
@@ -19,7 +19,12 @@ def sections() -> dict[str, Section]:
     found[stream.SECTION] = stream.measure
     for title, measure in (("Ledger", ledger.measure), ("Event path", events.measure)):
         found |= {f"{title} on {kind}": partial(measure, kind) for kind in KINDS}
-    return found | {bulk.SECTION: bulk.measure, hotrow.SECTION: hotrow.measure, http.SECTION: http.measure}
+    return found | {
+        bulk.SECTION: bulk.measure,
+        hotrow.SECTION: hotrow.measure,
+        importing.SECTION: importing.measure,
+        http.SECTION: http.measure,
+    }
 
 
 def run_alone(name: str, section: Section, plan: Plan) -> list[Figure]:

@@ -28,11 +28,17 @@ PEER = {
 STREAM = {f"{what}, {length}" for what in ("stream", "most memory") for length in ("a tenth", "whole")} | {
     "most memory of the process"
 }
+STREAM_OF_IMPORTS = {
+    f"{what}, {length}" for what in ("import", "most memory") for length in ("a tenth", "whole")
+} | {"most memory of the process"}
 SIZES = ("1", "100", "1,000")
 BULK = {
     f"{what}, {together} together"
     for together in (1, 2)
-    for what in ("credit by 1,000", "credit by 2,000", "credit by 5,000", "floor by 1,000", "floor by 10,000")
+    for what in (
+        *("credit by 1,000", "credit by 2,000", "credit by 5,000", "import of the file"),
+        *("floor by 1,000", "floor by 10,000"),
+    )
 } | {"most memory of the process"}
 HOT_ROW = {f"{where}, by 1,000, 2 together" for where in ("one programme", "eight programmes")}
 HTTP = {
@@ -64,7 +70,7 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
     kinds = {"SQLite": ("INSERT", "executemany", "executemany"), "PostgreSQL": ("INSERT", "COPY", "COPY")}
     for kind, ways in kinds.items():
         if kind == "PostgreSQL" and postgresql_template is None:
-            assert ran.stdout.count("skipped: no PostgreSQL server") == 5
+            assert ran.stdout.count("skipped: no PostgreSQL server") == 6
             continue
         expected[f"Ledger on {kind}"] = on_database("post", "transfer", ways)
         memory = {"Python memory of one batch of 1,000"}
@@ -72,6 +78,7 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
     if postgresql_template is not None:
         expected |= {"Bulk path on PostgreSQL": BULK}
         expected["One programme or eight on PostgreSQL"] = HOT_ROW | {"most memory of the process"}
+        expected["Memory of an import on PostgreSQL"] = STREAM_OF_IMPORTS
         expected |= {"HTTP on PostgreSQL": HTTP}
     found: dict[str, set[str]] = {}
     for figure in json.loads(file.read_text(encoding="utf-8"))["figures"]:

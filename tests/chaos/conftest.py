@@ -33,7 +33,7 @@ class Rehearsal:
     def copy(self, folder: Path) -> Iterator[City]:
         """The same city before its file came."""
         with fresh(self.city.url) as url:
-            yield self._at(url, folder)
+            yield self.at(url, folder)
 
     def moved(self, server: OwnPostgreSQL, folder: Path) -> City:
         """The same on another server."""
@@ -43,9 +43,10 @@ class Rehearsal:
         dump = subprocess.run(["pg_dump", plain(self.city.url)], capture_output=True, check=True)
         command = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", plain(url)]
         subprocess.run(command, input=dump.stdout, stdout=subprocess.DEVNULL, check=True)
-        return self._at(url, folder)
+        return self.at(url, folder)
 
-    def _at(self, url: str, folder: Path) -> City:
+    def at(self, url: str, folder: Path) -> City:
+        """With this database, and what it keeps in this folder."""
         # The same keys, or nobody's card is known.
         shutil.copytree(self.city.folder / "keys", folder / "keys", dirs_exist_ok=True)
         return replace(self.city, url=url, folder=folder)
