@@ -131,7 +131,8 @@ def register(app: Flask, runtime: Runtime) -> None:
     """Serve all of it from `app`."""
     runtime.attach(app)
     app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = 64 * 1024
+    # The parser holds 64 KiB of an uploaded file and what it has not cut yet against this limit.
+    app.config["MAX_FORM_MEMORY_SIZE"] = 256 * 1024
     app.url_map.merge_slashes = False
     register_converters(app)
     register_error_handlers(app)

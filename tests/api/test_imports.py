@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import io
+import random
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,13 @@ def test_a_file_in_one_request(any_town: Town, tmp_path: Path) -> None:
     assert again.json["id"] != job["id"]
     assert (found["state"], found["counts"]["credited"], found["counts"]["duplicate"]) == ("done", 0, 12)
     assert findings(town.database) == []
+
+
+@pytest.mark.parametrize("size", [65_536, 131_072, 400_000])
+def test_a_file_of_some_size_is_taken_whole(town: Town, size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    answer = deliver(town, content)
+    assert (answer.status_code, answer.json["received_bytes"]) == (202, size)
 
 
 def announce(town: Town, content: bytes, **more: Any) -> TestResponse:

@@ -312,7 +312,8 @@ def _uploaded(call: Call) -> JobRecord:
         raise UploadMalformed(why="it has no part `file` with a file name")
     known = _loaded(_FORM, told)
     control = read_control(known["control"].encode()) if "control" in known else Control()
-    content = file.read()
+    with file.stream:
+        content = file.read()
     if not content:
         raise PartEmpty
     digest = sha256_hex(content)
