@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -29,7 +30,7 @@ class Written:
 
     path: Path
     rows: int = 0
-    sums: dict[str, int] = field(default_factory=dict)
+    sums: dict[str, int | str] = field(default_factory=dict)
     sha256: str = ""
 
     def control(self) -> dict[str, object]:
@@ -39,7 +40,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How rows look. `types`: what it can say; `summed`: place and name of the column whose sum is told."""
+    """How rows look. `types`: what it can say. `summed`: place of the column whose sum is told, and what the
+    mapping that reads such files calls it."""
 
     columns: tuple[str, ...]
     rows: Rows
@@ -89,18 +91,13 @@ def sayable(deliveries: Iterable[Delivery], *, layout: str) -> Iterator[Delivery
 
 def _ndjson(deliveries: Iterable[Delivery], told: Written) -> Iterator[tuple[bytes, int]]:
     lines: list[bytes] = []
-    metres = 0
     for one in deliveries:
         lines.append(orjson.dumps(one.event))
-        data = one.event["data"]
-        value = data.get("distance_m") if isinstance(data, Mapping) else None
-        metres += value if isinstance(value, int) else 0
         if len(lines) == _FLUSH_AT:
             told.rows += len(lines)
             yield b"\n".join([*lines, b""]), len(lines)
             lines.clear()
     told.rows += len(lines)
-    told.sums["distance_m"] = metres
     yield b"\n".join([*lines, b""]) if lines else b"", len(lines)
 
 
@@ -108,13 +105,14 @@ def _csv(deliveries: Iterable[Delivery], told: Written, layout: Layout) -> Itera
     page = io.StringIO(newline="")
     writer = csv.writer(page, lineterminator="\n")
     writer.writerow(layout.columns)
-    total = waiting = 0
+    total: int | Decimal = 0
+    waiting = 0
     for one in deliveries:
         for row in layout.rows(one):
             writer.writerow(row)
             waiting += 1
             if layout.summed is not None:
-                total += _whole(row[layout.summed[0]])
+                total += _number(row[layout.summed[0]])
         if waiting >= _FLUSH_AT:
             told.rows += waiting
             yield page.getvalue().encode(), waiting
@@ -123,22 +121,28 @@ def _csv(deliveries: Iterable[Delivery], told: Written, layout: Layout) -> Itera
             waiting = 0
     told.rows += waiting
     if layout.summed is not None:
-        told.sums[layout.summed[1]] = total
+        told.sums[layout.summed[1]] = total if isinstance(total, int) else format(total, "f")
     yield page.getvalue().encode(), waiting
 
 
-def _whole(value: object) -> int:
+def _number(value: object) -> int | Decimal:
     # What is spoilt on purpose counts as nothing, as it does for whoever adds the column up.
-    return value if isinstance(value, int) else 0
+    if isinstance(value, int):
+        return value
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return 0
 
 
 def _ride(one: Delivery) -> Iterator[tuple[object, ...]]:
     event: Mapping[str, Any] = one.event
     data = event["data"]
-    mode = event["type"].removesuffix(".ride")
-    begin, end = _local(event["occurred_at"]), _local(event["ended_at"])
+    mode, link = event["type"].removesuffix(".ride"), event["citizen"]["link"]
+    span = _local(event["occurred_at"]), _local(event["ended_at"])
     places = data.get("origin", ""), data.get("destination", "")
-    yield event["id"], mode, event["citizen"]["link"]["value"], begin, end, *places, data["distance_m"]
+    metres = data["distance_m"], data["distance_source"]
+    yield event["id"], mode, link["kind"], link["value"], *span, *places, *metres
 
 
 def _swipes(one: Delivery) -> Iterator[tuple[object, ...]]:
@@ -170,10 +174,13 @@ def _local(instant: str) -> str:
 
 LAYOUTS = {
     "rides": Layout(
-        ("ride_id", "mode", "card_no", "started_at", "ended_at", "origin", "destination", "distance_m"),
+        (
+            *("ride_id", "mode", "link_kind", "card", "started_at", "ended_at", "origin", "destination"),
+            *("distance_m", "distance_source"),
+        ),
         _ride,
         RIDES,
-        (7, "distance_m"),
+        (8, "metres"),
     ),
     "swipes": Layout(
         (
@@ -184,9 +191,10 @@ LAYOUTS = {
         ("metro.ride",),
     ),
     "electricity": Layout(
-        ("reading_id", "meter_no", "period_from", "period_to", "energy_kwh", "baseline_kwh"),
+        ("reading_id", "meter_no", "period_start", "period_end", "energy_kwh", "baseline_kwh"),
         _reading,
         (METER,),
+        (4, "used"),
     ),
 }
 

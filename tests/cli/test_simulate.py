@@ -17,6 +17,10 @@ from carbon_credit.cli.main import commands
 from carbon_credit.factory import application
 from carbon_credit.identity.operations import issue_credential
 from carbon_credit.identity.queries import party_named
+from carbon_credit.imports.adapters import make_adapter
+from carbon_credit.imports.formats import open_rows
+from carbon_credit.imports.jobs.control import read_control
+from carbon_credit.imports.rows import Ride, RowOutcome
 from carbon_credit.kernel import clock
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import transact
@@ -68,6 +72,44 @@ def test_a_file_that_is_credited_has_the_outcomes_that_were_meant(world: World, 
         )
         found.update(outcome.status for outcome in outcomes)
     assert dict(found) == told["meant"]["outcomes"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "adapter"), [("rides", "generic-ride"), ("electricity", "household-electricity")]
+)
+def test_a_file_as_operators_write_it_has_the_outcomes_that_were_meant(
+    world: World, tmp_path: Path, layout: str, adapter: str
+) -> None:
+    path = tmp_path / "days.csv.gz"
+    told = simulated(*MESS, "--enrol", "--layout", layout, "--control", "--out", str(path))
+    read = make_adapter(adapter)
+    items = list(read.items(open_rows(path), now=clock.now()))
+    control = read_control((tmp_path / "days.csv.gz.ctl").read_bytes())
+    assert control.difference(read.totals) is None
+    assert (control.rows, control.sha256) == (told["meant"]["events"], told["files"][0]["sha256"])
+    partner = transact(
+        world.database,
+        lambda session: party_named(session, programme="x-gd-sz", role="partner", name="Simulated"),
+    )
+    assert partner is not None
+    payloads = [item.event for item in items if isinstance(item, Ride)]
+    outcomes = transact(
+        world.database,
+        lambda session: credit(
+            session,
+            programme="x-gd-sz",
+            partner_id=partner.id,
+            payloads=payloads,
+            now=clock.now(),
+            backfill=True,
+        ),
+    )
+    found = Counter(outcome.status for outcome in outcomes)
+    # What is no event in this programme is seen by the adapter or by the verb: together they are those meant.
+    refused = sum(isinstance(item, RowOutcome) for item in items)
+    meant = told["meant"]["outcomes"]
+    assert (found["credited"], found["duplicate"]) == (meant["credited"], meant["duplicate"])
+    assert found["rejected"] + found["invalid"] + refused == meant["rejected"] + meant["invalid"]
 
 
 def test_enrolling_again_changes_nothing_and_more_activities_add_their_links(world: World) -> None:

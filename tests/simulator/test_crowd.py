@@ -180,7 +180,7 @@ def test_a_file_holds_what_was_delivered(tmp_path: Path, layout: str, suffix: st
     if layout == "rides":
         assert [row["ride_id"] for row in rows] == [one.event["id"] for one in deliveries]
         whole = [int(row["distance_m"]) for row in rows if row["distance_m"].lstrip("-").isdigit()]
-        assert told.sums == {"distance_m": sum(whole)}
+        assert told.sums == {"metres": sum(whole)}
 
 
 def test_the_same_deliveries_are_the_same_bytes(tmp_path: Path) -> None:
