@@ -29,6 +29,7 @@ SUBJECTS = [
     "quantification",
     "redemption",
     "simulator",
+    "sources",
     "verifier",
 ]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}

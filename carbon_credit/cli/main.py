@@ -29,6 +29,7 @@ from carbon_credit.cli.requantifying import dry_run
 from carbon_credit.cli.schemas import schema
 from carbon_credit.cli.servers import openapi, serve, sweep, worker
 from carbon_credit.cli.simulating import simulate
+from carbon_credit.cli.sources import source
 from carbon_credit.kernel.errors import CarbonError
 from carbon_credit.kernel.process import settle
 
@@ -60,6 +61,7 @@ for command in (
     ledger,
     sweep,
     simulate,
+    source,
     minimise,
     link_hashes,
     openapi,

@@ -18,6 +18,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # In a checkout migrations/ and methodologies/ stand beside the package, in a wheel inside it.
 HOME = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 REQUIRED_IN_PRODUCTION = {
     "DATABASE_URL": "PostgreSQL, e.g. postgresql+psycopg://user@host/carbon",
     "REDIS_URL": "rate limits, e.g. redis://host:6379/0",
@@ -60,6 +62,7 @@ class Settings:
     max_body_bytes: int = 8 * 1024 * 1024
     max_batch_events: int = 10_000
     lock_timeout_s: int = 5
+    source_hosts: tuple[str, ...] = LOOPBACK
 
     @property
     def embedded(self) -> bool:
@@ -88,6 +91,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         max_body_bytes=_number(environ, "MAX_BODY_BYTES", 8 * 1024 * 1024),
         max_batch_events=_number(environ, "MAX_BATCH_EVENTS", 10_000),
         lock_timeout_s=_number(environ, "LOCK_TIMEOUT_S", 5),
+        source_hosts=source_hosts(environ),
     )
 
 
@@ -112,6 +116,12 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise SettingUnusable(name=name, why="is not a whole number above zero")
     return int(text)
+
+
+def source_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """From where events may be fetched: names without port, separated by commas."""
+    named = [one.strip().lower() for one in environ.get("SOURCE_HOSTS", "").split(",")]
+    return tuple(filter(None, named)) or LOOPBACK
 
 
 def _database_url(environ: Mapping[str, str], var_dir: Path) -> str:

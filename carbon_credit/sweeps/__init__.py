@@ -5,6 +5,7 @@ the same work again. A sweep does one batch and says how much it did; its caller
 work and calls again while there is more.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,8 +24,10 @@ from carbon_credit.quantification.maturing import credit_due
 from carbon_credit.quantification.periods import all_closed_months, next_month
 from carbon_credit.redemption.lots import expire_lots
 from carbon_credit.redemption.operations import expire_due
+from carbon_credit.sources.operations import forget_refusals
 from carbon_credit.sweeps.deliveries import end_left, work_off
 from carbon_credit.sweeps.importing import Hands
+from carbon_credit.sweeps.sources import poll_due
 
 ONE_DAY = timedelta(days=1)
 
@@ -92,6 +95,14 @@ def _close_periods(session: Session, now: datetime, _limit: int) -> int:
     return close_due(session, now=now)
 
 
+def _poll_sources(hands: Hands) -> int:
+    return poll_due(hands, os.environ)
+
+
+def _forget_refusals(session: Session, now: datetime, limit: int) -> int:
+    return forget_refusals(session, now=now, limit=limit)
+
+
 SWEEPS = {
     sweep.name: sweep
     for sweep in (
@@ -108,5 +119,6 @@ SWEEPS = {
         Sweep("openings", _write_openings, 1, 900, "write the opening balances that follow a closed month"),
         Sweep("imports", end_left, 100, 5, "read, credit and end the files that were delivered", work_off),
         Sweep("partitions", _partitions, 1000, 21600, "make the partitions of the months to come"),
+        Sweep("sources", _forget_refusals, 5000, 60, "fetch what partners have received", _poll_sources),
     )
 }
