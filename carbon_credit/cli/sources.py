@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from dataclasses import asdict
 from types import FrameType
@@ -109,8 +110,7 @@ def poll(programme: str, name: str, as_json: bool) -> None:
         emit(told)
     else:
         stderr.print("  ".join(f"{key} {value}" for key, value in told.items()))
-    if polled.problem is not None:
-        raise click.exceptions.Exit(1)
+    sys.exit(0 if polled.problem is None else 1)
 
 
 @source.command()

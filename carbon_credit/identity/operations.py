@@ -204,10 +204,9 @@ def _insert_links(
     # By digest, so that two requests with the same links meet in the same order.
     ordered = [rows[digest] for digest in sorted(rows)]
     inserted = insert_new(session, _LINK, columns, ordered, "id")
-    for position, (_, link) in enumerate(pairs, start=1):
-        row = rows[links.digests(keys, programme=programme, link=link)[0]]
+    for position, row in enumerate(rows.values(), start=1):
         if row[0] not in inserted:
-            raise LinkTaken(position=position, kind=link[0])
+            raise LinkTaken(position=position, kind=str(row[2]))
 
 
 def _partner_programme(session: Session, partner_id: uuid.UUID) -> str:
