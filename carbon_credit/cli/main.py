@@ -81,7 +81,9 @@ def main() -> None:
     """The door. An error that the program knows is one sentence, not a traceback."""
     settle()
     try:
-        commands.main(standalone_mode=False)
+        ended = commands.main(standalone_mode=False)
+        if isinstance(ended, int) and ended:  # a command that raised Exit: click hands its status back
+            sys.exit(ended)
     except CarbonError as error:
         click.secho(f"{error.code}: {error.message('en')}", fg="red", err=True)
         sys.exit(2)
