@@ -43,7 +43,7 @@ def test_a_poll_that_fails_says_why(run: Run, embedded: Database, partner: Partn
     told = run("source", "poll", *HOME, "trips", "--json", TRIPS_TOKEN="t")
     assert told.status == 1
     assert "not accepted" in told.json["problem"]
-    assert "not accepted" in run("source", "list", *HOME).err
+    assert "status 401" in run("source", "list", *HOME).err
 
 
 def test_what_cannot_be_a_source_is_refused(run: Run, embedded: Database) -> None:
