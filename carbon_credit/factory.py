@@ -5,6 +5,7 @@ import os
 from flask import Flask
 
 from carbon_credit import api
+from carbon_credit.api.gate import Gate
 from carbon_credit.api.grouping import Groups
 from carbon_credit.api.runtime import Runtime
 from carbon_credit.api.standing import Standings
@@ -17,6 +18,8 @@ from carbon_credit.kernel.process import settle
 from carbon_credit.kernel.redis import open_shared_counts
 from carbon_credit.kernel.settings import Settings, read_settings
 from carbon_credit.kernel.unit_of_work import transact
+
+BATCHES_AT_ONCE = 4  # in one process
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -61,6 +64,7 @@ def application(settings: Settings, database: Database) -> Flask:
         standings=Standings(database),
         limiter=Limiter(open_shared_counts(settings.redis_url)),
         groups=Groups(database),
+        batches=Gate(BATCHES_AT_ONCE),
     )
     api.register(app, runtime)
     return app

@@ -13,27 +13,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from carbon_credit.api.gate import PATIENCE_S, Overloaded
 from carbon_credit.kernel.db import Database
-from carbon_credit.kernel.errors import Busy, DatabaseUnavailable
+from carbon_credit.kernel.errors import DatabaseUnavailable
 from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.quantification.operations import credit
 from carbon_credit.quantification.outcomes import Outcome
 
 MOST_TOGETHER = 100
 MOST_WAITING = 256  # in this process; each of them also occupies a thread of the server
-PATIENCE_S = 10
 # Those who have just been answered are about to post again: a group that begins a moment later has all of
 # them, and one that begins at once has half, in twice as many transactions.
 PAUSE_S = 0.001  # float ok: seconds to wait
 MOST_PAUSES = 5
 
 _Key = tuple[str, UUID]
-
-
-class Overloaded(Busy):
-    code = "overloaded"
-    en = "More is posted than can be handled now. Nothing was done. Send it again in a moment, or in batches."
-    zh = "当前请求量超出处理能力，未作任何处理。请稍后重试，或改用批量接口。"
 
 
 @dataclass(eq=False, slots=True)

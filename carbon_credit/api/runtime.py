@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from carbon_credit.api.gate import Gate
 from carbon_credit.api.grouping import Groups
 from carbon_credit.api.standing import Standings
 from carbon_credit.identity.tokens import Tokens
@@ -25,6 +26,7 @@ class Runtime:
     standings: Standings
     limiter: Limiter
     groups: Groups
+    batches: Gate
 
     def attach(self, app: Flask) -> None:
         """Make this the runtime of `app`."""

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from carbon_credit.api.grouping import Groups, Overloaded
+from carbon_credit.api.gate import Gate, Overloaded
+from carbon_credit.api.grouping import Groups
 from carbon_credit.events.errors import EventConflict
 from carbon_credit.events.incoming import claim_key
 from carbon_credit.events.operations import Claim, claim
@@ -215,6 +216,33 @@ def test_over_http_too_much_is_503_with_a_time_to_come_again(town: Town) -> None
     assert int(told.headers["Retry-After"]) > 0
     tried = town.post("partner", "/v1/events?dry_run=true", {"id": "M-1"})
     assert tried.json["code"] == "event-invalid"
+
+
+def test_batches_beyond_so_many_at_once_wait_and_are_turned_away(town: Town) -> None:
+    gate = Gate(1, patience_s=1)
+    object.__setattr__(town.runtime, "batches", gate)
+    with gate.passed():
+        told = town.post("partner", "/v1/events/batch", [{"id": "M-1"}])
+    assert (told.status_code, told.json["code"]) == (503, "overloaded")
+    for _ in range(2):  # who leaves, leaves the gate open
+        assert town.post("partner", "/v1/events/batch", [{"id": "M-1"}]).status_code == 200
+
+
+def test_the_gate_lets_so_many_in() -> None:
+    gate = Gate(3)
+    inside: list[int] = []
+    most: list[int] = []
+
+    def enter(number: int) -> None:
+        with gate.passed():
+            inside.append(number)
+            most.append(len(inside))
+            time.sleep(0.01)
+            inside.remove(number)
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(enter, range(36)))
+    assert (max(most), len(most)) == (3, 36)
 
 
 def test_whatever_comes_at_once_counts_as_one_after_the_other(database: Database) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from carbon_credit.api import body
 from carbon_credit.api.auth import access
 from carbon_credit.api.errors import BodyMalformed, language
-from carbon_credit.api.grouping import Overloaded
+from carbon_credit.api.gate import Overloaded
 from carbon_credit.api.operation import Call, reads, writes
 from carbon_credit.api.partners.event_schemas import (
     CLOUDEVENT,
@@ -113,7 +113,7 @@ def post_event(call: Call) -> dict[str, object] | Response:
     answer=EventOutcomes,
     plain=True,
     keyed=False,
-    raises=(BatchTooLarge,),
+    raises=(BatchTooLarge, Overloaded),
 )
 def post_events(call: Call) -> dict[str, object]:
     """Report many events.
@@ -121,9 +121,10 @@ def post_events(call: Call) -> dict[str, object]:
     All of them are handled in one transaction, each with an outcome of its own; one that is wrong in itself
     is `invalid` and does not stop the others.
     """
-    payloads, unread = _payloads(call)
+    with call.runtime.batches.passed():
+        payloads, unread = _payloads(call)
+        waiting = iter(_credit(call, call.session, payloads))
     outcomes: list[Outcome] = []
-    waiting = iter(_credit(call, call.session, payloads))
     for place in range(len(payloads) + len(unread)):
         outcomes.append(unread[place] if place in unread else next(waiting))
     return {
