@@ -94,6 +94,7 @@ class ProgrammeRules:
     tried: CompiledMethodology | None = None
     _of_days: dict[tuple[str, date], _DayRules] = field(default_factory=dict, repr=False, compare=False)
     _caps: dict[date, tuple[Cap, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _budgets: dict[date, tuple[PointsBudget, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def code(self) -> str:
@@ -149,7 +150,7 @@ class ProgrammeRules:
         methodology is bound, or, where none is, of what governs the activities that it reads."""
         key = (compiled.id, compiled.version_name)
         known = {**self.compiled, key: compiled}
-        return replace(self, compiled=known, tried=compiled, _of_days={}, _caps={})
+        return replace(self, compiled=known, tried=compiled, _of_days={}, _caps={}, _budgets={})
 
     def cap(self, activity_type: str, day: date) -> Cap | None:
         """What one citizen's day may count at most, if anything limits it."""
@@ -177,7 +178,9 @@ class ProgrammeRules:
 
     def points_budgets(self, day: date) -> tuple[PointsBudget, ...]:
         """At most so many points may be issued, to all citizens together."""
-        return self.profile.budgets_on(day)
+        if day not in self._budgets:
+            self._budgets[day] = self.profile.budgets_on(day)
+        return self._budgets[day]
 
     def mandate_terms(self, day: date) -> MandateTerms:
         """What a citizen who signs on `day` signs, and the share that it promises."""

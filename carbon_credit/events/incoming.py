@@ -1,11 +1,12 @@
 """The wire form of an event, read strictly: unknown fields, floats and naive times are refused."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
 from carbon_credit.events.errors import EventInvalid
 from carbon_credit.kernel.clock import microseconds
@@ -83,6 +84,10 @@ def _checked(event: IncomingEvent) -> IncomingEvent:
         raise EventInvalid(why="citizen needs exactly one of `id` and `link` - at `$.citizen`")
     if event.ended_at is not None and event.ended_at < event.occurred_at:
         raise EventInvalid(why="it ends before it begins - at `$.ended_at`")
+    if event.occurred_at.tzinfo is not UTC:
+        # The instant is what counts; in one zone it is compared and written at a third of the time.
+        ended_at = event.ended_at and event.ended_at.astimezone(UTC)
+        return structs.replace(event, occurred_at=event.occurred_at.astimezone(UTC), ended_at=ended_at)
     return event
 
 

@@ -1,7 +1,6 @@
 """Claiming event ids and recording events: the claim and what follows share one transaction."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import cast
@@ -14,15 +13,16 @@ from sqlalchemy.orm import Session
 from carbon_credit.events import waiting
 from carbon_credit.events.errors import EventNotFound, EventNotWithdrawable
 from carbon_credit.events.models import Event, EventClaim, EventDetail
-from carbon_credit.kernel.bulk import append_rows, insert_new, one_of, set_in_rows
+from carbon_credit.kernel.bulk import append_rows, insert_new, rows_by, set_in_rows
 from carbon_credit.kernel.db import keys_of
-from carbon_credit.kernel.digest import row_mac
+from carbon_credit.kernel.digest import row_macs
 
 _CLAIM = cast(Table, EventClaim.__table__)
 _EVENT = cast(Table, Event.__table__)
 _DETAIL = cast(Table, EventDetail.__table__)
 _CLAIM_COLUMNS = tuple(column.name for column in _CLAIM.columns)
 _EVENT_COLUMNS = tuple(column.name for column in _EVENT.columns)
+_CLAIMED = tuple(name for name in _CLAIM_COLUMNS if name != "claimed_at")
 _REPLACED = ("revision", "content_digest", "outcome", "reason", "retryable", "event_id")
 
 
@@ -50,8 +50,7 @@ class Standing(Enum):
     STALE = "stale"  # a lower revision
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Struct, frozen=True):
     """The standing of a claim, the claim that was there before, if any, and the one that was `recorded`
     (as it was given, but for the revision of a correction); None where the row stayed as it was."""
 
@@ -91,11 +90,12 @@ def claim(
     `corrects`: who delivers says how it is now. What differs from what is known, and what was withdrawn,
     is a revision one higher than the known one, unless the claim's own is higher still.
     """
-    ordered = sorted(claims, key=lambda claim: claim.claim_key)
-    rows = [(*_columns(claim), now) for claim in ordered]
+    ordered = sorted(claims, key=lambda claim: claim.claim_key.int)
+    rows = [(*structs.astuple(claim), now) for claim in ordered]
     new = insert_new(session, _CLAIM, _CLAIM_COLUMNS, rows, "claim_key")
-    known = [claim.claim_key for claim in ordered if claim.claim_key not in new]
-    before = _locked(session, known)
+    if len(new) == len(ordered):
+        return {claim.claim_key: Claimed(Standing.NEW, None, claim) for claim in ordered}
+    before = _locked(session, [claim.claim_key for claim in ordered if claim.claim_key not in new])
     result = {}
     replaced = []
     for wanted in ordered:
@@ -108,17 +108,16 @@ def claim(
         written = standing in (Standing.AGAIN, Standing.SUPERSEDES)
         result[wanted.claim_key] = Claimed(standing, old, one if written else None)
         if written:
-            replaced.append((*_columns(one)[:1], *_columns(one)[2:]))
+            key, _partner_id, *values = structs.astuple(one)
+            replaced.append((key, *values))
     set_in_rows(session, _CLAIM, "claim_key", _REPLACED, replaced)
     return result
 
 
 def record(session: Session, *, events: Sequence[NewEvent], now: datetime) -> None:
     """Append the events, and their details where they have any."""
-    key = keys_of(session).mac
-    rows = []
-    for event in events:
-        row = (
+    rows = [
+        (
             event.id,
             event.programme,
             event.partner_id,
@@ -136,8 +135,10 @@ def record(session: Session, *, events: Sequence[NewEvent], now: datetime) -> No
             event.declared_mg,
             event.content_digest,
         )
-        rows.append((*row, row_mac(key, "event", *row)))
-    append_rows(session, _EVENT, _EVENT_COLUMNS, rows)
+        for event in events
+    ]
+    macs = row_macs(keys_of(session).mac, "event", rows)
+    append_rows(session, _EVENT, _EVENT_COLUMNS, [(*row, mac) for row, mac in zip(rows, macs, strict=True)])
     details = [(event.id, event.detail, event.delete_detail_after) for event in events if event.detail]
     append_rows(session, _DETAIL, ("event_id", "body", "delete_after"), details)
 
@@ -199,29 +200,9 @@ def _withdraw_waiting(session: Session, claim_keys: Collection[UUID]) -> None:
     waiting.forget(session, claim_keys=claim_keys)
 
 
-def _columns(claim: Claim) -> tuple[object, ...]:
-    return (
-        claim.claim_key,
-        claim.partner_id,
-        claim.revision,
-        claim.content_digest,
-        claim.outcome,
-        claim.reason,
-        claim.retryable,
-        claim.event_id,
-    )
-
-
 def _locked(session: Session, keys: Collection[UUID]) -> dict[UUID, Claim]:
-    if not keys:
-        return {}
-    statement = (
-        select(*(_CLAIM.c[name] for name in _CLAIM_COLUMNS if name != "claimed_at"))
-        .where(one_of(session, _CLAIM.c.claim_key, keys))
-        .order_by(_CLAIM.c.claim_key)
-        .with_for_update()
-    )
-    return {row.claim_key: Claim(**row._mapping) for row in session.execute(statement)}
+    rows = rows_by(session, _CLAIM, _CLAIMED, "claim_key", keys, order="claim_key", lock=True)
+    return {row[0]: Claim(*row) for row in rows}
 
 
 def _corrected(wanted: Claim, old: Claim) -> Claim:

@@ -5,14 +5,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Table, exists, or_, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.identity.errors import CallerSuspended, CitizenNotFound, PartyNotFound
 from carbon_credit.identity.links import Link, digests
 from carbon_credit.identity.models import Citizen, CitizenLink, Consent, Credential, Mandate, Party
-from carbon_credit.kernel.bulk import one_of
+from carbon_credit.kernel.bulk import one_of, rows_by
 from carbon_credit.kernel.db import keys_of
+
+_PARTY: Table = Party.__table__  # type: ignore[assignment]
+_PARTY_COLUMNS = ("id", "programme", "role", "name", "status", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,7 @@ class PartyRecord:
         return f"{self.role}:{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class CitizenRecord:
+class CitizenRecord(Struct, frozen=True, gc=False):
     """A person, as a random id in one programme."""
 
     id: uuid.UUID
@@ -42,8 +45,7 @@ class CitizenRecord:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedCitizen:
+class LinkedCitizen(Struct, frozen=True, gc=False):
     """Where a link leads. `state`: claimed or confirmed; `active`: the account is not closed."""
 
     citizen_id: uuid.UUID
@@ -51,8 +53,7 @@ class LinkedCitizen:
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentSpan:
+class ConsentSpan(Struct, frozen=True, gc=False):
     """Consent to one scene, in force in [given_at, withdrawn_at)."""
 
     id: uuid.UUID
@@ -67,8 +68,7 @@ class ConsentSpan:
         return self.given_at <= instant and (self.withdrawn_at is None or instant < self.withdrawn_at)
 
 
-@dataclass(frozen=True, slots=True)
-class MandateSpan:
+class MandateSpan(Struct, frozen=True, gc=False):
     """A mandate, in force in [given_at, withdrawn_at)."""
 
     id: uuid.UUID
@@ -85,10 +85,11 @@ class MandateSpan:
 
 def party(session: Session, *, party_id: uuid.UUID, programme: str | None = None) -> PartyRecord:
     """The party, of `programme` where that is given. Raises PartyNotFound."""
-    row = session.get(Party, party_id)
-    if row is None or (programme is not None and row.programme != programme):
+    rows = rows_by(session, _PARTY, _PARTY_COLUMNS, "id", [party_id])
+    if not rows or (programme is not None and rows[0][1] != programme):
         raise PartyNotFound
-    return _party(row)
+    number, of_programme, role, name, status, created_at = rows[0]
+    return PartyRecord(number, of_programme, role, name, status == "active", created_at)
 
 
 def party_named(session: Session, *, programme: str, role: str, name: str) -> PartyRecord | None:

@@ -5,18 +5,31 @@ import uuid
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7 as _uuid7
 
 from carbon_credit.kernel.clock import microseconds
 
 # More than the clocks of two nodes may differ. Wider costs nothing: months are what is left out.
 _SKEW = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNKNOWN = uuid.SafeUUID.unknown
+_new, _set = object.__new__, object.__setattr__
+
+
+def id_of(number: int) -> uuid.UUID:
+    """The id that is this 128-bit number: what `uuid.UUID(int=number)` makes, at a third of the time.
+
+    Ids come by the ten thousand from the database and from digests, where nothing is to be checked.
+    """
+    made = _new(uuid.UUID)
+    _set(made, "int", number)
+    _set(made, "is_safe", _UNKNOWN)
+    return made
 
 
 def new_id() -> uuid.UUID:
     """A fresh id that sorts by the time it was made."""
-    return uuid7()
+    return id_of(_uuid7().int)
 
 
 def random_id() -> uuid.UUID:

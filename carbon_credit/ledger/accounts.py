@@ -4,6 +4,8 @@ import hashlib
 import uuid
 from typing import NamedTuple
 
+from carbon_credit.kernel.ids import id_of
+
 CO2E = "co2e_mg"
 POINTS = "points"
 FEN = "cny_fen"
@@ -55,6 +57,6 @@ def unit_asset(offer_id: uuid.UUID) -> str:
 
 def account_id(key: AccountKey) -> uuid.UUID:
     """The first 128 bits of SHA-256 over the key. The chart keeps "|" out of every part."""
-    owner = key.owner.hex if key.owner else ""
-    text = f"{key.programme}|{key.asset}|{key.kind}|{owner}|{key.lot}"
-    return uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
+    programme, asset, kind, owner, lot = key
+    text = f"{programme}|{asset}|{kind}|{'' if owner is None else f'{owner.int:032x}'}|{lot}"
+    return id_of(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))

@@ -11,6 +11,7 @@ A transfer goes from its debit account to its credit account. Sides:
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from carbon_credit.ledger.accounts import CO2E, FEN, POINTS, AccountKey
@@ -133,16 +134,21 @@ def side_of(kind: str) -> Side:
 
 def check_account(key: AccountKey) -> None:
     """Raises OutsideChart unless the chart has this kind with such an asset, owner and lot."""
-    kind = _kind(key.kind)
-    if not _PROGRAMME.fullmatch(key.programme):
+    _check_form(key.programme, key.asset, key.kind, key.owner is not None, key.lot)
+
+
+@lru_cache(maxsize=10_000)  # the same few forms for every account of a city; a refusal is not remembered
+def _check_form(programme: str, asset: str, name: str, owned: bool, lot: str) -> None:
+    kind = _kind(name)
+    if not _PROGRAMME.fullmatch(programme):
         raise OutsideChart(why="the programme code is not of lower-case letters, digits and hyphens")
-    if kind.asset != asset_family(key.asset):
-        raise OutsideChart(why=f"{key.kind} does not hold {key.asset}")
-    if kind.owned != (key.owner is not None):
-        raise OutsideChart(why=f"{key.kind} {'needs an' if kind.owned else 'has no'} owner")
-    if kind.lot != bool(key.lot):
-        raise OutsideChart(why=f"{key.kind} {'needs a' if kind.lot else 'has no'} lot")
-    if key.lot and not _is_date(key.lot):
+    if kind.asset != asset_family(asset):
+        raise OutsideChart(why=f"{name} does not hold {asset}")
+    if kind.owned != owned:
+        raise OutsideChart(why=f"{name} {'needs an' if kind.owned else 'has no'} owner")
+    if kind.lot != bool(lot):
+        raise OutsideChart(why=f"{name} {'needs a' if kind.lot else 'has no'} lot")
+    if lot and not _is_date(lot):
         raise OutsideChart(why="a lot is an expiry date, written YYYY-MM-DD")
 
 
@@ -157,6 +163,7 @@ def check_transfer(code: str, debit: AccountKey, credit: AccountKey, *, pending:
         raise OutsideChart(why=why)
 
 
+@lru_cache(maxsize=10_000)
 def problem_of(code: str, debit_kind: str, credit_kind: str, *, pending: bool) -> str | None:
     """Why the chart does not allow it, or None."""
     rule = CODES.get(code)

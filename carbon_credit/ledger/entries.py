@@ -1,20 +1,22 @@
 """A transfer as callers give it, and as the rows of the `transfer` table hold it."""
 
-import hmac
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from msgspec import Struct
+
+from carbon_credit.kernel.digest import mac_with
 from carbon_credit.kernel.quantity import MAX_QUANTITY
 from carbon_credit.ledger.accounts import AccountKey, Balance, account_id
 from carbon_credit.ledger.chart import check_account, check_transfer
 from carbon_credit.ledger.errors import TransferInvalid
 
+K = TypeVar("K")
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+
+class Transfer(Struct, frozen=True, gc=False):
     """From `debit` to `credit`. `id`: a UUIDv7 (kernel.ids.new_id). `amount`: in the asset's unit, > 0.
 
     `expires_at` is for holds only; `reverses_id` names the transfer that this one takes back.
@@ -72,16 +74,26 @@ EFFECTS: dict[str, tuple[int, int]] = {
 
 def net(entries: Iterable[Entry]) -> dict[uuid.UUID, Balance]:
     """What `entries` together add to each account that they touch."""
+    return {account: Balance(*four) for account, four in added(entries).items()}
+
+
+def added(entries: Iterable[Entry]) -> dict[uuid.UUID, list[int]]:
+    """The same as four plain numbers, in the order of `Balance`."""
     sums: dict[uuid.UUID, list[int]] = {}
     for entry in entries:
-        posts, holds = EFFECTS[entry.phase]
-        debit = sums.setdefault(entry.debit_account, [0, 0, 0, 0])
-        credit = sums.setdefault(entry.credit_account, [0, 0, 0, 0])
-        debit[0] += posts * entry.amount
-        debit[2] += holds * entry.amount
-        credit[1] += posts * entry.amount
-        credit[3] += holds * entry.amount
-    return {account: Balance(*four) for account, four in sums.items()}
+        posts, holds = EFFECTS[entry[4]]
+        amount = entry[7]
+        debit = sums.get(entry[5])
+        if debit is None:
+            debit = sums[entry[5]] = [0, 0, 0, 0]
+        credit = sums.get(entry[6])
+        if credit is None:
+            credit = sums[entry[6]] = [0, 0, 0, 0]
+        debit[0] += posts * amount
+        debit[2] += holds * amount
+        credit[1] += posts * amount
+        credit[3] += holds * amount
+    return sums
 
 
 def entry_mac(key: bytes, entry: Entry) -> bytes:
@@ -94,7 +106,36 @@ def entry_mac(key: bytes, entry: Entry) -> bytes:
     ids = " ".join([_hex(entry.id), *map(_hex, entry[5:7]), *map(_hex, entry[8:10]), _hex(entry.reference)])
     times = " ".join(map(_instant, entry[10:13]))
     text = f"transfer {ids} {entry.amount} {times} {words}"
-    return hmac.digest(key, text.encode(), "sha256")[:16]
+    return mac_with(key)(text.encode())[:16]
+
+
+def entry_macs(key: bytes, entries: Sequence[Entry]) -> list[bytes]:
+    """`entry_mac` of each, at less than half the time: what many entries share is written once."""
+    mac = mac_with(key)
+    times: dict[datetime | None, str] = _Made(_instant)
+    words: dict[tuple[str, ...], str] = _Made(lambda four: "".join([f"{len(word)}:{word}" for word in four]))
+    found = []
+    for entry in entries:
+        (number, programme, asset, code, phase, debit, credit, amount) = entry[:8]
+        (pending, reverses, expires, effective, recorded, reference) = entry[8:]
+        text = (
+            f"transfer {number.int:032x} {debit.int:032x} {credit.int:032x} {_hex(pending)} {_hex(reverses)} "
+            f"{_hex(reference)} {amount} {times[expires]} {times[effective]} {times[recorded]} "
+            f"{words[programme, asset, code, phase]}"
+        )
+        found.append(mac(text.encode())[:16])
+    return found
+
+
+class _Made(dict[K, str]):
+    """Texts of values, each made once."""
+
+    def __init__(self, make: Callable[[K], str]) -> None:
+        self._make = make
+
+    def __missing__(self, value: K) -> str:
+        made = self[value] = self._make(value)
+        return made
 
 
 def enter(
@@ -102,31 +143,34 @@ def enter(
 ) -> list[Entry]:
     """The rows of `transfers`, checked against the chart; fills `keys` with the ids of their accounts."""
     found: list[Entry] = []
-    for transfer in transfers:
-        _check(transfer, pending=phase == "pending")
-        accounts = []
-        for key in (transfer.debit, transfer.credit):
-            account = keys.get(key)
-            if account is None:
-                check_account(key)
-                account = keys[key] = account_id(key)
-            accounts.append(account)
+    pending = phase == "pending"
+    for one in transfers:
+        _check(one, pending=pending)
+        debit = keys.get(one.debit)
+        if debit is None:
+            check_account(one.debit)
+            debit = keys[one.debit] = account_id(one.debit)
+        credit = keys.get(one.credit)
+        if credit is None:
+            check_account(one.credit)
+            credit = keys[one.credit] = account_id(one.credit)
+        programme, asset = one.debit[:2]
         found.append(
             Entry(
-                id=transfer.id,
-                programme=transfer.debit.programme,
-                asset=transfer.debit.asset,
-                code=transfer.code,
-                phase=phase,
-                debit_account=accounts[0],
-                credit_account=accounts[1],
-                amount=transfer.amount,
-                pending_id=None,
-                reverses_id=transfer.reverses_id,
-                expires_at=transfer.expires_at,
-                effective_at=transfer.effective_at,
-                recorded_at=now,
-                reference=transfer.reference,
+                one.id,
+                programme,
+                asset,
+                one.code,
+                phase,
+                debit,
+                credit,
+                one.amount,
+                None,
+                one.reverses_id,
+                one.expires_at,
+                one.effective_at,
+                now,
+                one.reference,
             )
         )
     return found
@@ -136,7 +180,7 @@ def _check(transfer: Transfer, *, pending: bool) -> None:
     check_transfer(transfer.code, transfer.debit, transfer.credit, pending=pending)
     if type(transfer.amount) is not int or not 0 < transfer.amount <= MAX_QUANTITY:
         raise TransferInvalid(why="the amount is not a whole number above zero")
-    if transfer.id.version != 7:
+    if (transfer.id.int >> 76) & 15 != 7:
         raise TransferInvalid(why="the id is not a UUID of version 7")
     if transfer.effective_at.tzinfo is None or (transfer.expires_at and transfer.expires_at.tzinfo is None):
         raise TransferInvalid(why="a time without time zone")

@@ -1,16 +1,29 @@
-"""Locks on the accounts that hold a balance: always in the order of their ids."""
+"""Locks on the accounts that hold a balance: always in the same order.
+
+Grams, then debts, then the rest, each by id. So one posting of grams and points meets no other that
+posts them one after the other the wrong way round, and debts come before the lots that pay them.
+"""
 
 import uuid
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import one_of
-from carbon_credit.ledger.accounts import Balance
+from carbon_credit.kernel import wire
+from carbon_credit.kernel.bulk import rows_by
+from carbon_credit.kernel.db import is_postgresql
+from carbon_credit.ledger.accounts import CO2E, Balance
 from carbon_credit.ledger.models import ACCOUNT, SUMS
 from carbon_credit.ledger.queries import parts
+
+_COLUMNS = ("id", "kind", "asset", "side", *SUMS)
+_HOLDS = "side <> 'derived'"
+_ORDER = f"CASE WHEN asset = '{CO2E}' THEN 0 WHEN side = 'debt' THEN 1 ELSE 2 END, id"
+_LOCK_IF_OPEN = (
+    f"SELECT {', '.join(_COLUMNS)} FROM account WHERE id = ANY (%b::uuid[]) AND {_HOLDS} "  # noqa: S608
+    f"AND (SELECT count(*) FROM account WHERE id = ANY (%b::uuid[])) = %s ORDER BY {_ORDER} FOR UPDATE"
+)
 
 
 class LockedAccount(NamedTuple):
@@ -24,23 +37,37 @@ class LockedAccount(NamedTuple):
 
 def lock_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:
     """Those of the accounts that hold a balance, locked until the end. Derived ones stay free."""
-    columns = [ACCOUNT.c[name] for name in ("id", "kind", "asset", "side", *SUMS)]
     locked: dict[uuid.UUID, LockedAccount] = {}
     for part in parts(session, list(set(ids))):
-        statement = (
-            select(*columns)
-            .where(one_of(session, ACCOUNT.c.id, part), ACCOUNT.c.side != "derived")
-            .order_by(ACCOUNT.c.id)
-            .with_for_update()
-        )
-        for account_id, kind, asset, side, *sums in session.execute(statement):
-            locked[account_id] = LockedAccount(kind, asset, side, Balance(*sums))
+        rows = rows_by(session, ACCOUNT, _COLUMNS, "id", part, where=_HOLDS, order=_ORDER, lock=True)
+        locked |= _locked(rows)
     return locked
+
+
+def lock_if_open(
+    session: Session, *, ids: Collection[uuid.UUID], also: Collection[uuid.UUID] = ()
+) -> dict[uuid.UUID, LockedAccount] | None:
+    """`lock_accounts` of `ids` and `also` where all of `ids` have been opened; else None, and nothing is
+    locked. In one statement: accounts are opened once and used ever after."""
+    if not is_postgresql(session):  # a writer is alone there, so that looking first costs no order of locks
+        if len(existing_accounts(session, ids=ids)) < len(set(ids)):
+            return None
+        return lock_accounts(session, ids=[*ids, *also])
+    needed = wire.array("uuid", list(set(ids)))
+    every = wire.array("uuid", list({*ids, *also}))
+    cursor = session.connection().connection.driver_connection.cursor(binary=True)  # type: ignore[union-attr]
+    rows = cursor.execute(_LOCK_IF_OPEN, (every, needed, len(set(ids)))).fetchall()
+    # None found is also the answer where all of them are derived: the caller then looks again.
+    return _locked(rows) if rows else None
 
 
 def existing_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of `ids` whose account has been opened, by a transaction that has ended or by this one."""
     found: set[uuid.UUID] = set()
     for part in parts(session, list(set(ids))):
-        found.update(session.scalars(select(ACCOUNT.c.id).where(one_of(session, ACCOUNT.c.id, part))))
+        found.update(row[0] for row in rows_by(session, ACCOUNT, ("id",), "id", part))
     return found
+
+
+def _locked(rows: Iterable[tuple[Any, ...]]) -> dict[uuid.UUID, LockedAccount]:
+    return {row[0]: LockedAccount(row[1], row[2], row[3], Balance(*row[4:])) for row in rows}

@@ -1,11 +1,11 @@
 """The verbs of the ledger. Each takes many transfers and is one act: all of them, or an error.
 
 Order of locks, the same in every verb, so that two batches cannot deadlock: open holds by id, then
-new accounts by id, then existing accounts by id, then everything else, which is only appended.
+new accounts by id, then existing accounts (see `locks`), then everything else, which is only appended.
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import TypeAlias
@@ -21,9 +21,9 @@ from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.digest import row_mac
 from carbon_credit.kernel.ids import new_id
 from carbon_credit.kernel.quantity import MAX_QUANTITY
-from carbon_credit.ledger.accounts import AccountKey
-from carbon_credit.ledger.chart import side_of
-from carbon_credit.ledger.entries import COLUMNS, Entry, Transfer, enter, entry_mac, net
+from carbon_credit.ledger.accounts import AccountKey, account_id
+from carbon_credit.ledger.chart import check_account, side_of
+from carbon_credit.ledger.entries import COLUMNS, Entry, Transfer, added, enter, entry_macs
 from carbon_credit.ledger.errors import (
     AmountTooLarge,
     DebtOverpaid,
@@ -37,7 +37,7 @@ from carbon_credit.ledger.errors import (
     TransferInvalid,
     TransferUnknown,
 )
-from carbon_credit.ledger.locks import LockedAccount, existing_accounts, lock_accounts
+from carbon_credit.ledger.locks import LockedAccount, existing_accounts, lock_accounts, lock_if_open
 from carbon_credit.ledger.models import ACCOUNT, OPEN_HOLD, RESOLUTION, SUMS, TRANSFER
 from carbon_credit.ledger.queries import entries_of, keys_by_id, parts
 from carbon_credit.ledger.reversals import note_reversals
@@ -55,6 +55,37 @@ def post(session: Session, *, transfers: Sequence[Transfer], now: datetime) -> N
     """
     keys: dict[AccountKey, uuid.UUID] = {}
     _write_new(session, enter(transfers, phase="posted", now=now, keys=keys), keys=keys, now=now)
+
+
+def post_fresh(
+    session: Session,
+    *,
+    transfers: Sequence[Transfer],
+    now: datetime,
+    accounts: Collection[AccountKey] = (),
+    also: Collection[uuid.UUID] = (),
+    then: Callable[[Mapping[uuid.UUID, LockedAccount]], Sequence[Transfer]] | None = None,
+) -> None:
+    """Post `transfers` whose ids were made for this call, so that nobody can have posted them before.
+
+    `accounts` are opened and locked with those of the transfers, and of the ids `also` those that are open
+    are locked; what `then` makes of all of these is posted with them, and moves between them only. Raises
+    as post does.
+    """
+    keys: dict[AccountKey, uuid.UUID] = {}
+    entries = enter(transfers, phase="posted", now=now, keys=keys)
+    for key in accounts:
+        if key not in keys:
+            check_account(key)
+            keys[key] = account_id(key)
+    if not keys:
+        return
+    locked = _open_and_lock(session, keys, also)
+    if then is not None:
+        entries += enter(then(locked), phase="posted", now=now, keys=keys)
+    if entries:
+        note_reversals(session, [entry for entry in entries if entry.reverses_id is not None])
+        _write(session, entries, _changes(entries, locked))
 
 
 def hold(session: Session, *, transfers: Sequence[Transfer], now: datetime) -> None:
@@ -171,8 +202,7 @@ def _write_new(
         return []
     entries = _distinct(entries)
     _refuse_sealed(session, entries, now=now)
-    _open_accounts(session, keys)
-    locked = lock_accounts(session, ids=keys.values())
+    locked = _open_and_lock(session, keys)
     # Only now: whoever posts the same transfer at the same moment has to pass the same accounts.
     known = entries_of(session, ids=[entry.id for entry in entries])
     if any(entry.id in known and known[entry.id].content != entry.content for entry in entries):
@@ -184,8 +214,13 @@ def _write_new(
     return fresh
 
 
-def _open_accounts(session: Session, keys: Mapping[AccountKey, uuid.UUID]) -> None:
-    """Open those accounts that are not there yet."""
+def _open_and_lock(
+    session: Session, keys: Mapping[AccountKey, uuid.UUID], also: Collection[uuid.UUID] = ()
+) -> dict[uuid.UUID, LockedAccount]:
+    """Open those accounts that are not there yet, then lock them all, and of `also` those that are open."""
+    locked = lock_if_open(session, ids=keys.values(), also=also)
+    if locked is not None:
+        return locked
     present = existing_accounts(session, ids=keys.values())
     rows = [
         (account, key.programme, key.asset, key.kind, key.owner, key.lot, side_of(key.kind), 0, 0, 0, 0)
@@ -194,13 +229,16 @@ def _open_accounts(session: Session, keys: Mapping[AccountKey, uuid.UUID]) -> No
     ]
     columns = ("id", "programme", "asset", "kind", "owner", "lot", "side", *SUMS)
     insert_new(session, ACCOUNT, columns, sorted(rows, key=itemgetter(0)), "id")
+    return lock_accounts(session, ids=[*keys.values(), *also])
 
 
 def _write(session: Session, entries: Sequence[Entry], changes: Sequence[Change]) -> None:
     """Append the entries and add the changes, which were checked, to the balances."""
-    key = keys_of(session).mac
+    macs = entry_macs(keys_of(session).mac, entries)
     try:
-        append_rows(session, TRANSFER, COLUMNS, [(*entry, entry_mac(key, entry)) for entry in entries])
+        append_rows(
+            session, TRANSFER, COLUMNS, [(*entry, mac) for entry, mac in zip(entries, macs, strict=True)]
+        )
     except (psycopg.errors.UniqueViolation, IntegrityError) as error:
         # The id came with other accounts in another transaction, so that the locks did not meet.
         if isinstance(getattr(error, "orig", error), psycopg.errors.UniqueViolation):
@@ -216,26 +254,22 @@ def _changes(entries: Sequence[Entry], locked: Mapping[uuid.UUID, LockedAccount]
     the transaction stays usable.
     """
     changes: list[Change] = []
-    for account_id, delta in net(entries).items():
-        if account_id not in locked:  # derived: nothing to check, nothing to update
+    for number, (debits, credits, debits_held, credits_held) in added(entries).items():
+        account = locked.get(number)
+        if account is None:  # derived: nothing to check, nothing to update
             continue
-        account = locked[account_id]
-        balance = account.balance.plus(delta)
-        if account.side == "guarded" and balance.available < 0:
+        before = account.balance
+        debits_posted = before.debits_posted + debits
+        credits_posted = before.credits_posted + credits
+        credits_pending = before.credits_pending + credits_held
+        posted = credits_posted - debits_posted
+        if account.side == "guarded" and posted - before.debits_pending - debits_held < 0:
             raise InsufficientBalance(kind=account.kind, asset=account.asset)
-        if account.side == "debt" and balance.posted + balance.credits_pending > 0:
+        if account.side == "debt" and posted + credits_pending > 0:
             raise DebtOverpaid(kind=account.kind, asset=account.asset)
-        if max(balance.debits_posted, balance.credits_posted, balance.credits_pending) > MAX_QUANTITY:
+        if max(debits_posted, credits_posted, credits_pending) > MAX_QUANTITY:
             raise AmountTooLarge(kind=account.kind, asset=account.asset)
-        changes.append(
-            (
-                account_id,
-                delta.debits_posted,
-                delta.credits_posted,
-                delta.debits_pending,
-                delta.credits_pending,
-            )
-        )
+        changes.append((number, debits, credits, debits_held, credits_held))
     return changes
 
 

@@ -6,20 +6,21 @@ lots, so that two sweeps cannot deadlock.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from carbon_credit.kernel.bulk import write_gathered
 from carbon_credit.kernel.ids import new_id
 from carbon_credit.ledger.accounts import POINTS, AccountKey, account_id
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.errors import TransferInvalid
-from carbon_credit.ledger.locks import lock_accounts
+from carbon_credit.ledger.locks import LockedAccount, lock_accounts
 from carbon_credit.ledger.models import ACCOUNT
-from carbon_credit.ledger.operations import post
+from carbon_credit.ledger.operations import post, post_fresh
 from carbon_credit.ledger.queries import Lot, balances, lots_of
 
 
@@ -61,22 +62,38 @@ def source_key(programme: str) -> AccountKey:
     return AccountKey(programme, POINTS, "programme.points")
 
 
-def grants(session: Session, *, items: Sequence[PointsGrant], programme: str, now: datetime) -> None:
-    """Grant points: what a citizen owes is recovered first, the rest goes into the lot."""
+def grants(
+    session: Session,
+    *,
+    items: Sequence[PointsGrant],
+    programme: str,
+    now: datetime,
+    beside: Sequence[Transfer] = (),
+) -> None:
+    """Grant points: what a citizen owes is recovered first, the rest goes into the lot.
+
+    `beside`: transfers with fresh ids, of other assets, that are posted in the same act.
+    """
     _refuse_nothing(item.points for item in items)
-    due = _lock_dues(session, programme, {item.citizen_id for item in items})
     source = source_key(programme)
-    transfers: list[Transfer] = []
-    for item in items:
-        recovered = min(due.get(item.citizen_id, 0), item.points)
-        if recovered:
-            due[item.citizen_id] -= recovered
-            debt = due_key(programme, item.citizen_id)
-            transfers.append(_transfer("points.recover", source, debt, recovered, item))
-        if item.points > recovered:
-            lot = lot_key(programme, item.citizen_id, item.lot)
-            transfers.append(_transfer(item.code, source, lot, item.points - recovered, item))
-    post(session, transfers=transfers, now=now)
+    lots = [lot_key(programme, item.citizen_id, item.lot) for item in items]
+    debts = {account_id(due_key(programme, one)): one for one in {item.citizen_id for item in items}}
+
+    def granted(locked: Mapping[uuid.UUID, LockedAccount]) -> list[Transfer]:
+        due = {debts[one]: -account.balance.posted for one, account in locked.items() if one in debts}
+        transfers: list[Transfer] = []
+        for item, lot in zip(items, lots, strict=True):
+            recovered = min(due.get(item.citizen_id, 0), item.points) if due else 0
+            if recovered:
+                due[item.citizen_id] -= recovered
+                debt = due_key(programme, item.citizen_id)
+                transfers.append(_transfer("points.recover", source, debt, recovered, item))
+            if item.points > recovered:
+                transfers.append(_transfer(item.code, source, lot, item.points - recovered, item))
+        return transfers
+
+    accounts = [source, *lots] if items else []
+    post_fresh(session, transfers=beside, now=now, accounts=accounts, also=debts, then=granted)
 
 
 def take_backs(
@@ -91,6 +108,9 @@ def take_backs(
 
     The rest is owed. With `valid_on`, lots that expired before that day are left to their expiry.
     """
+    if not items:
+        return
+    write_gathered(session)  # what was granted a moment ago can be taken back
     _refuse_nothing(item.points for item in items)
     citizens = {item.citizen_id for item in items}
     _lock_dues(session, programme, citizens)

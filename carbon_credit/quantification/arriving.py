@@ -5,14 +5,14 @@ is lifted above its limit, whatever comes first.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.events.incoming import IncomingEvent
-from carbon_credit.quantification.caps import Allowed, allow_through
+from carbon_credit.quantification.caps import allow_through, is_counted
 from carbon_credit.quantification.exclusive import OVERLAP, Record, left_beside
 from carbon_credit.quantification.netting import NETTING, hand_out
 from carbon_credit.quantification.scopes import cap_key
@@ -23,8 +23,7 @@ from carbon_credit.quantification.trips import Trip, Trips, reach_of, trips_of
 from carbon_credit.quantification.verdicts import Quantified
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """A part of an event that is to count, as a member of sums."""
 
     event: IncomingEvent
@@ -42,8 +41,7 @@ class Arrival:
         return self.member.citizen_id, self.member.activity_type
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True, gc=False):
     """Milligrams that count, of which `partner_mg` are the partner's, and what took the rest."""
 
     mg: int
@@ -84,6 +82,11 @@ class Arrivals:
         ]
         self._trips = Trips()
 
+    @property
+    def alone(self) -> bool:
+        """True where no other record of a trip can take anything from one of them."""
+        return not self._exclusive
+
     def reaches(self) -> Iterable[TallyKey]:
         """Sums of days in which another record of the same trip may be: locked, nobody else adds one."""
         for one, within_s in self._exclusive:
@@ -107,34 +110,23 @@ class Arrivals:
         own_mg, code = self._beside_others(one)
         # Of a trip that has counted already, only what is left is a result of this citizen's.
         result_mg = gross_mg if code is None else own_mg
-        netted = self._sums.netted(member)
+        under = self._sums.under(member)
         mg = max(own_mg, 0)
-        if netted is not None:
-            [mg] = hand_out([own_mg], sum_before=netted.amount, counted_before=netted.granted)
+        if under.netted is not None:
+            [mg] = hand_out([own_mg], sum_before=under.netted.amount, counted_before=under.netted.granted)
             code = NETTING if mg < own_mg else code
-        allowed = allow_through(self._sums.limits(member), mg)
-        allowed = Allowed(allowed.mg, allowed.cap_code or code)
+        allowed = allow_through(under.limits, mg)
+        mg, code = allowed.mg, allowed.cap_code or code
+        counted = is_counted(mg, code)
         partner_mg = 0
-        shared = self._sums.shared(member)
-        if shared is not None:
-            share, used = shared
-            [partner_mg] = partner_parts(
-                [allowed.mg], threshold_mg=share.threshold_mg, held_before_mg=used.granted
-            )
-        self._sums.add(
-            member,
-            events=int(allowed.counted),
-            gross_mg=result_mg,
-            mg=allowed.mg,
-            partner_mg=partner_mg,
-        )
-        self._sums.mark(
-            member, gross_mg=gross_mg, mg=allowed.mg, cap_code=allowed.cap_code, partner_mg=partner_mg
-        )
+        if under.share is not None and under.shared is not None:
+            threshold_mg, held_mg = under.share.threshold_mg, under.shared.granted
+            [partner_mg] = partner_parts([mg], threshold_mg=threshold_mg, held_before_mg=held_mg)
+        under.add(events=int(counted), gross_mg=result_mg, mg=mg, partner_mg=partner_mg)
+        under.mark(gross_mg=gross_mg, mg=mg, cap_code=code, partner_mg=partner_mg)
         if member.within_s is not None:
-            best = allowed.cap_code != OVERLAP
-            self._trips.add(one.whose, Trip(one.record, member.day, allowed.mg, best))
-        return Counted(allowed.mg, allowed.cap_code, partner_mg)
+            self._trips.add(one.whose, Trip(one.record, member.day, mg, code != OVERLAP))
+        return Counted(mg, code, partner_mg)
 
     def _beside_others(self, one: Arrival) -> tuple[int, str | None]:
         """What is left of its result beside other records of the trip; which is best, closing will say."""

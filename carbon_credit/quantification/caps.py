@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from carbon_credit.catalogue.terms import Cap
 
 CAP_EVENTS = "cap-events"
@@ -29,8 +31,7 @@ _CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(Struct, frozen=True, gc=False):
     """Milligrams that count, and the code of what took the rest, if anything did."""
 
     mg: int
@@ -80,6 +81,8 @@ def allow_through(limits: Sequence[tuple[Cap | None, Sums]], gross_mg: int) -> A
     """
     mg, code = gross_mg, None
     for cap, used in limits:
+        if cap is None:
+            continue
         allowed = allow(cap, gross_mg=mg, events_before=used.events, mg_before=used.granted)
         if allowed.cap_code is not None:
             mg, code = allowed.mg, allowed.cap_code

@@ -2,17 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.events import operations as events
 from carbon_credit.events.incoming import IncomingEvent
 from carbon_credit.events.operations import Claim, NewEvent
-from carbon_credit.kernel.bulk import Row
+from carbon_credit.kernel.bulk import Row, together
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.digest import canonical_json
 from carbon_credit.kernel.ids import new_id
@@ -23,8 +23,8 @@ from carbon_credit.quantification.grams import (
     Movement,
     Platforms,
     held_by_partner,
-    post_movements,
     taken_back,
+    transfers_of,
 )
 from carbon_credit.quantification.outcomes import Outcome
 from carbon_credit.quantification.parts import Part, append_parts, quantities_of_each
@@ -36,9 +36,10 @@ from carbon_credit.quantification.sums import RunningSums, member_of
 from carbon_credit.quantification.tallies import TallyKey
 from carbon_credit.quantification.verdicts import Accepted, Quantified
 
+_MANY = 50  # for fewer events one statement more costs more than half the writing
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
+
+class Fresh(Struct, frozen=True):
     """A newly claimed event, or one part of it, that is to be credited.
 
     `place`: where the event stood in the call. Parts of one event share place, claim, `accepted`
@@ -98,22 +99,34 @@ class Credit:
         members = [place.member for _, place in ordered]
         members += [member_of(self._session, one) for one in leaving]
         more = [*self._arrivals.reaches(), *self._reward_keys(leaving)]
-        self._sums.lock(members, more)
+        # What is counted while nothing is locked must depend on these sums alone, and not on one that all
+        # share: it would have changed each time.
+        budgets = any(self._rules.points_budgets(day) for day in days)
+        ahead = len(fresh) >= _MANY and not leaving and self._arrivals.alone and not budgets
+        self._sums.lock(members, more, ahead=ahead)
         self._rewards = Rewards(self._session, self._rules, self._sums.tallies, now=self._now)
 
         self._take_back(leaving, ended)
         self._arrivals.look_around()
+        outcomes = self._count_all(ordered)
+        if ahead and not self._sums.tallies.hold():
+            self._reductions, self._events, self._parts, self._movements = [], {}, [], []
+            self._rewards = Rewards(self._session, self._rules, self._sums.tallies, now=self._now)
+            outcomes = self._count_all(ordered)
+        with together(self._session):
+            events.record(self._session, events=list(self._events.values()), now=self._now)
+            append_reductions(self._session, self._reductions)
+            append_parts(self._session, self._parts)
+            self._rewards.post(beside=transfers_of(self._rules.code, self._movements, now=self._now))
+            self._sums.tallies.write()
+        return outcomes
+
+    def _count_all(self, ordered: Sequence[tuple[Fresh, Arrival]]) -> dict[int, Outcome]:
+        """What each of them counts and earns, one after the other. Outcomes by place."""
         told: dict[int, list[Outcome]] = defaultdict(list)
         for one, place in ordered:
             told[one.place].append(self._count_in(one, place))
-        outcomes = {place: Outcome.joined(parts) for place, parts in told.items()}
-        events.record(self._session, events=list(self._events.values()), now=self._now)
-        append_reductions(self._session, self._reductions)
-        append_parts(self._session, self._parts)
-        post_movements(self._session, self._rules.code, self._movements, now=self._now)
-        self._rewards.post()
-        self._sums.tallies.write()
-        return outcomes
+        return {place: Outcome.joined(parts) for place, parts in told.items()}
 
     def _count_in(self, one: Fresh, place: Arrival) -> Outcome:
         quantified = one.quantified

@@ -4,10 +4,11 @@ Whole days only: a period is every business day that it touches. Pure.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
+
+from msgspec import Struct
 
 from carbon_credit.catalogue.activities import ActivityType
 from carbon_credit.kernel.clock import business_day
@@ -22,8 +23,7 @@ _INSTANT = timedelta(microseconds=1)
 _ADDS_UP = frozenset({"Wh", "mL", "s", "g", "pm", "vm", "m", "item", "step", "passenger"})
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True, gc=False):
     """The business days [starts_on, ends_before)."""
 
     starts_on: date

@@ -14,6 +14,7 @@ from carbon_credit.identity import queries as identity
 from carbon_credit.identity.facts import facts_of
 from carbon_credit.identity.links import Link
 from carbon_credit.identity.occupancy import Occupancy, occupants_of
+from carbon_credit.identity.people import people_behind
 from carbon_credit.methodology.engine import CompiledMethodology
 from carbon_credit.quantification.dividing import span_of
 from carbon_credit.quantification.history import History, Wanted, gather
@@ -36,32 +37,33 @@ def facts_for(
     """
     partner = identity.party(session, party_id=partner_id, programme=rules.code)
     named = {(event.citizen.link.kind, event.citizen.link.value) for event in read if event.citizen.link}
-    links = identity.resolve_links(session, programme=rules.code, links=named)
     occupants = occupants_of(session, programme=rules.code, meters=named)
     ids = {event.citizen.id for event in read if event.citizen.id}
     ids |= {one.citizen_id for spans in occupants.values() for one in spans}
-    citizens = identity.citizens_by_id(session, programme=rules.code, ids=ids)
-    everyone = {linked.citizen_id for linked in links.values()} | set(citizens)
     kinds = {event.type for event in read} & rules.activities.keys()
+    people = people_behind(
+        session,
+        programme=rules.code,
+        partner_id=partner_id,
+        scenes={rules.activities[kind].scene for kind in kinds},
+        links=named,
+        ids=ids,
+    )
     methods = {kind: _methods(rules, kind) for kind in kinds}
     used = [one for those in methods.values() for one in those]
+    facts = {name for one in used for name in one.facts}
     return Facts(
         rules=rules,
         partner_active=partner.active,
-        links=links,
-        citizens=citizens,
-        consents=identity.consents_of(
-            session,
-            citizen_ids=everyone,
-            partner_id=partner_id,
-            scenes={rules.activities[kind].scene for kind in kinds},
-        ),
-        mandates=identity.mandates_of(session, citizen_ids=everyone),
+        links=people.links,
+        citizens=people.citizens,
+        consents=people.consents,
+        mandates=people.mandates,
         now=now,
         backfill=backfill,
         occupants=occupants,
-        known=facts_of(session, citizen_ids=everyone, names={name for one in used for name in one.facts}),
-        history=_history(session, rules, methods, read, links, occupants),
+        known=facts_of(session, citizen_ids=people.everyone, names=facts) if facts else {},
+        history=_history(session, rules, methods, read, people.links, occupants),
         remembered=frozenset(kind for kind, those in methods.items() if any(one.history for one in those)),
         regions=_regions(session, rules, used, read),
         closed_before=refused_before(session, rules),

@@ -5,11 +5,11 @@ on the partner's account. Both parts together are what the reduction counts.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules, Share
@@ -34,8 +34,7 @@ class Owned(Protocol):
     def partner_id(self) -> UUID: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Struct, frozen=True, gc=False):
     """What a reduction's two owners gain or lose, in milligrams. `effective_at`: when a gain counts."""
 
     reduction_id: UUID
@@ -87,17 +86,31 @@ def held_by_partner(session: Session, programme: str, reductions: Collection[Own
 
 def post_movements(session: Session, programme: str, movements: Iterable[Movement], *, now: datetime) -> None:
     """Post them, gains before losses: what someone loses is taken after what the same one gains is given."""
-    transfers = [
-        transfer
-        for one in movements
-        for owner, mg in (
-            (AccountKey(programme, CO2E, "citizen.reductions", one.citizen_id), one.citizen_mg),
-            (_partner(programme, one.partner_id), one.partner_mg),
-        )
-        for transfer in _transfers(owner, mg, one, now)
-    ]
-    transfers.sort(key=lambda one: one.code == "reduction.revoke")
-    ledger.post(session, transfers=transfers, now=now)
+    ledger.post_fresh(session, transfers=transfers_of(programme, movements, now=now), now=now)
+
+
+def transfers_of(programme: str, movements: Iterable[Movement], *, now: datetime) -> list[Transfer]:
+    """The transfers of movements, gains before losses."""
+    source = AccountKey(programme, CO2E, "programme.source")
+    gains, losses = [], []
+    for one in movements:
+        for kind, owner, mg in (
+            ("citizen.reductions", one.citizen_id, one.citizen_mg),
+            ("partner.reductions", one.partner_id, one.partner_mg),
+        ):
+            if mg > 0:
+                account = AccountKey(programme, CO2E, kind, owner)
+                gains.append(
+                    Transfer(
+                        new_id(), "reduction.credit", source, account, mg, one.effective_at, one.reduction_id
+                    )
+                )
+            elif mg < 0:
+                account = AccountKey(programme, CO2E, kind, owner)
+                losses.append(
+                    Transfer(new_id(), "reduction.revoke", account, source, -mg, now, one.reduction_id)
+                )
+    return gains + losses
 
 
 def taken_back(
@@ -114,23 +127,6 @@ def taken_back(
             partner_mg=-held.get(one.reduction_id, 0),
         )
         for one in reductions
-    ]
-
-
-def _transfers(owner: AccountKey, mg: int, one: Movement, now: datetime) -> list[Transfer]:
-    if not mg:
-        return []
-    source = AccountKey(owner.programme, CO2E, "programme.source")
-    return [
-        Transfer(
-            id=new_id(),
-            code="reduction.credit" if mg > 0 else "reduction.revoke",
-            debit=source if mg > 0 else owner,
-            credit=owner if mg > 0 else source,
-            amount=abs(mg),
-            effective_at=one.effective_at if mg > 0 else now,
-            reference=one.reduction_id,
-        )
     ]
 
 

@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from uuid import UUID
 
+from msgspec import Struct
+
 from carbon_credit.catalogue.activities import ActivityType, split, tier_of, validate
 from carbon_credit.catalogue.rules import Binding, ProgrammeRules
 from carbon_credit.events.errors import EventInvalid
@@ -68,14 +70,12 @@ class Facts:
         return business_day(self.now, self.rules.time_zone)
 
 
-@dataclass(frozen=True, slots=True)
-class _Person:
+class _Person(Struct, frozen=True, gc=False):
     id: UUID
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """The days that are judged as one, their share of the event's quantities, and how good those are."""
 
     event: IncomingEvent
@@ -181,8 +181,10 @@ def _judge_part(part: _Part, facts: Facts) -> Quantified | Refused:
         return _refused(part, "citizen-closed")
     consents = facts.consents.get(who.id, ())
     scene = part.activity.scene
-    consent = next((one for one in consents if one.scene == scene and one.covers(part.starts_at)), None)
-    if consent is None:
+    for consent in consents:
+        if consent.scene == scene and consent.covers(part.starts_at):
+            break
+    else:
         return _refused(part, "no-consent")
     approval = rules.approval(kind)
     if approval is not None and not approval.holds_on(day):
@@ -196,7 +198,9 @@ def _judge_part(part: _Part, facts: Facts) -> Quantified | Refused:
         part.quantities,
         history=facts.history.inputs_of(
             binding.compiled.history, citizen_id=who.id, activity_type=kind, day=day
-        ),
+        )
+        if binding.compiled.history
+        else {},
         facts={name: one.value for name, one in known.items() if one.value is not None},
         tier=part.tier,
         on=day,
@@ -204,11 +208,11 @@ def _judge_part(part: _Part, facts: Facts) -> Quantified | Refused:
     result = binding.evaluate(inputs, on=day)
     if isinstance(result, Refusal):
         return _not_quantified(part, binding, result)
-    tier = worst_tier(part.tier, *(Tier(one.tier) for one in known.values()))
+    tier = worst_tier(part.tier, *(Tier(one.tier) for one in known.values())) if known else part.tier
     # A test citizen makes everything assumed, however well the ride itself was measured.
     tier = Tier.ASSUMED if consent.tier == Tier.ASSUMED else tier
     mandates = facts.mandates.get(who.id, ())
-    mandate = next((span for span in mandates if span.covers(part.starts_at)), None)
+    mandate = next((span for span in mandates if span.covers(part.starts_at)), None) if mandates else None
     return Quantified(
         citizen_id=who.id,
         consent_id=consent.id,

@@ -20,6 +20,7 @@ from carbon_credit.identity import queries as identity
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.ids import new_id
+from carbon_credit.kernel.process import uncollected
 from carbon_credit.quantification import waiting
 from carbon_credit.quantification.crediting import Credit, Fresh
 from carbon_credit.quantification.gathering import facts_for
@@ -30,6 +31,8 @@ from carbon_credit.quantification.parts import parts_of, present_parts
 from carbon_credit.quantification.periods import lock_days
 from carbon_credit.quantification.queries import present_by_event
 from carbon_credit.quantification.verdicts import Verdict
+
+_MANY = 100  # events from which on the collector's passes cost more than they can ever find
 
 
 def credit(
@@ -52,6 +55,28 @@ def credit(
     wrong with it is its outcome.
     """
     rules = programme_rules(session, programme=programme)
+    with uncollected(many=len(payloads) >= _MANY):
+        return _credit(
+            session,
+            rules,
+            partner_id=partner_id,
+            payloads=payloads,
+            now=now,
+            backfill=backfill,
+            corrects=corrects,
+        )
+
+
+def _credit(
+    session: Session,
+    rules: ProgrammeRules,
+    *,
+    partner_id: UUID,
+    payloads: Sequence[object],
+    now: datetime,
+    backfill: bool,
+    corrects: bool,
+) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     read: list[tuple[int, IncomingEvent]] = []
     for place, payload in enumerate(payloads):
@@ -136,8 +161,10 @@ def _credit_round(
             continue
         judged[claim.claim_key] = (place, event, verdict)
         claims.append(claim)
-    days = {business_day(event.occurred_at, rules.time_zone) for _, event in part}
-    days |= {one.business_day for _, _, verdict in judged.values() for one in verdict.quantified}
+    days = {one.business_day for _, _, verdict in judged.values() for one in verdict.quantified}
+    for _, event, verdict in judged.values():
+        accepted = verdict.accepted
+        days.add(accepted.business_day if accepted else business_day(event.occurred_at, rules.time_zone))
     lock_days(session, rules.code, days)
     claimed = events.claim(session, claims=claims, now=facts.now, corrects=corrects)
     outcomes |= _replays(session, judged, claimed)

@@ -162,15 +162,14 @@ def _recount(sums: RunningSums, case: Case, partner_mg: int) -> None:
     one = case.standing
     before = one.net_mg if one.cap_code == OVERLAP else one.gross_mg
     after = case.mg if case.code == OVERLAP else case.gross_mg
-    sums.add(
-        case.member,
+    under = sums.under(case.member)
+    under.add(
         events=is_counted(case.mg, case.code) - is_counted(one.net_mg, one.cap_code),
         gross_mg=after - before,
         mg=case.delta_mg,
         partner_mg=partner_mg,
     )
-    sums.mark(
-        case.member,
+    under.mark(
         gross_mg=case.gross_mg,
         mg=case.mg,
         cap_code=case.code,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import Row, append_rows
 from carbon_credit.kernel.db import keys_of
-from carbon_credit.kernel.digest import row_mac
+from carbon_credit.kernel.digest import row_macs
 from carbon_credit.kernel.ids import new_id
 from carbon_credit.quantification.models import (
     Reduction,
@@ -54,10 +54,7 @@ class Revision:
 
 def append_reductions(session: Session, rows: Sequence[Row]) -> None:
     """Rows in the order of the columns, without the MAC."""
-    key = keys_of(session).mac
-    append_rows(
-        session, REDUCTION, _REDUCTION_COLUMNS, [(*row, row_mac(key, "reduction", *row)) for row in rows]
-    )
+    _append(session, REDUCTION, _REDUCTION_COLUMNS, rows)
 
 
 def append_adjustments(
@@ -69,13 +66,12 @@ def append_adjustments(
     now: datetime,
 ) -> None:
     """`changes`: (reduction, milligrams added or taken, reason). Zeroes are left out."""
-    key = keys_of(session).mac
-    rows = []
-    for reduction_id, delta_mg, reason in changes:
-        if delta_mg:
-            row = (new_id(), reduction_id, programme, delta_mg, reason, accounting_day, now)
-            rows.append((*row, row_mac(key, "reduction_adjustment", *row)))
-    append_rows(session, ADJUSTMENT, _ADJUSTMENT_COLUMNS, rows)
+    rows = [
+        (new_id(), reduction_id, programme, delta_mg, reason, accounting_day, now)
+        for reduction_id, delta_mg, reason in changes
+        if delta_mg
+    ]
+    _append(session, ADJUSTMENT, _ADJUSTMENT_COLUMNS, rows)
 
 
 def append_revisions(
@@ -83,10 +79,8 @@ def append_revisions(
 ) -> None:
     """From now on these say what the reductions were computed by and from. A number that is taken is an
     error: who revises holds what keeps others away. Milligrams are not changed here."""
-    key = keys_of(session).mac
-    rows = []
-    for one in revisions:
-        row = (
+    rows = [
+        (
             one.reduction_id,
             one.number,
             programme,
@@ -103,12 +97,16 @@ def append_revisions(
             one.accounting_day,
             now,
         )
-        rows.append((*row, row_mac(key, "reduction_revision", *row)))
-    append_rows(session, REVISION, _REVISION_COLUMNS, rows)
+        for one in revisions
+    ]
+    _append(session, REVISION, _REVISION_COLUMNS, rows)
 
 
 def append_ends(session: Session, *, ended: Sequence[UUID], reason: str, now: datetime) -> None:
     """Mark the reductions as no longer counting. A second end of one is an error."""
-    key = keys_of(session).mac
-    rows = [(reduction_id, reason, now) for reduction_id in ended]
-    append_rows(session, END, _END_COLUMNS, [(*row, row_mac(key, "reduction_end", *row)) for row in rows])
+    _append(session, END, _END_COLUMNS, [(reduction_id, reason, now) for reduction_id in ended])
+
+
+def _append(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    macs = row_macs(keys_of(session).mac, table.name, rows)
+    append_rows(session, table, columns, [(*row, mac) for row, mac in zip(rows, macs, strict=True)])

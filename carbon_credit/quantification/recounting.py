@@ -156,14 +156,14 @@ def _count_in(sums: RunningSums, again: Recomputed, most_mg: int | None, left: L
         mg, code, result_mg = max(gross_mg, 0), None, gross_mg
         if most_mg is not None and most_mg < mg:
             mg, code = most_mg, NETTING
-    allowed = allow_through(sums.limits(member), mg)
+    under = sums.under(member)
+    allowed = allow_through(under.limits, mg)
     fitting = left.allow(allowed.mg)
     mg, code = fitting.mg, fitting.cap_code or allowed.cap_code or code
     partner_mg = 0
-    shared = sums.shared(member)
-    if shared is not None:
-        share, used = shared
-        [partner_mg] = partner_parts([mg], threshold_mg=share.threshold_mg, held_before_mg=used.granted)
-    sums.add(member, events=int(is_counted(mg, code)), gross_mg=result_mg, mg=mg, partner_mg=partner_mg)
-    sums.mark(member, gross_mg=gross_mg, mg=mg, cap_code=code, partner_mg=partner_mg)
+    if under.share is not None and under.shared is not None:
+        threshold_mg, held_mg = under.share.threshold_mg, under.shared.granted
+        [partner_mg] = partner_parts([mg], threshold_mg=threshold_mg, held_before_mg=held_mg)
+    under.add(events=int(is_counted(mg, code)), gross_mg=result_mg, mg=mg, partner_mg=partner_mg)
+    under.mark(gross_mg=gross_mg, mg=mg, cap_code=code, partner_mg=partner_mg)
     return mg, partner_mg

@@ -1,7 +1,7 @@
 """Points of citizens' days: counted by rule, granted within the programme's budgets, posted at the end."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.catalogue.terms import CO2E_BASIS, EVENT_BASIS, PointsBudget, PointsRule
+from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.points import PointsGrant, PointsTakeBack, grants, take_backs
 from carbon_credit.quantification.caps import is_counted
 from carbon_credit.quantification.scopes import budget_key, points_key
-from carbon_credit.quantification.tallies import Tallies, TallyKey
+from carbon_credit.quantification.tallies import Tallies, Tally, TallyKey
 
 Quantities = Mapping[str, int | str]
 
@@ -43,6 +44,7 @@ class Rewards:
         self._tallies = tallies
         self._now = now
         self._granted: dict[TallyKey, int] = defaultdict(int)
+        self._budgets: dict[tuple[date, str], list[tuple[PointsBudget, Tally]]] = {}
 
     def count(
         self,
@@ -66,17 +68,19 @@ class Rewards:
             self._granted[key] += granted
         return granted, due - granted
 
-    def post(self) -> None:
-        """Grant and take back, once for each rule of a citizen's day."""
+    def post(self, beside: Sequence[Transfer] = ()) -> None:
+        """Grant and take back, once for each rule of a citizen's day. `beside`: transfers of grams with
+        fresh ids that are posted in the same act, before anything is taken back."""
         given, taken = [], []
-        for key in sorted(self._granted, key=self._tallies.id_of):
-            delta, reference = self._granted[key], self._tallies.id_of(key)
+        for tally in sorted(map(self._tallies.__getitem__, self._granted), key=lambda one: one.id.int):
+            key, reference = tally.key, tally.id
+            delta = self._granted[key]
             lot = self._rules.points_lot(key.business_day)
             if delta > 0:
                 given.append(PointsGrant(key.citizen_id, delta, lot, reference, self._now))
             elif delta < 0:
                 taken.append(PointsTakeBack(key.citizen_id, -delta, reference, self._now, lot))
-        grants(self._session, items=given, programme=self._rules.code, now=self._now)
+        grants(self._session, items=given, programme=self._rules.code, now=self._now, beside=beside)
         take_backs(self._session, items=taken, programme=self._rules.code, now=self._now)
         self._granted.clear()
 
@@ -84,11 +88,14 @@ class Rewards:
         """First come, first served. What is taken back is free again."""
         if not points:
             return 0
-        budgets = _budgets(self._rules, day, activity_type)
-        sums = [self._tallies[budget_key(self._rules.code, day, one)] for one in budgets]
-        left = [max(one.points - used.granted, 0) for one, used in zip(budgets, sums, strict=True)]
-        granted = min([points, *left])
-        for used in sums:
+        budgets = self._budgets.get((day, activity_type))
+        if budgets is None:
+            budgets = self._budgets[day, activity_type] = [
+                (one, self._tallies[budget_key(self._rules.code, day, one)])
+                for one in _budgets(self._rules, day, activity_type)
+            ]
+        granted = min([points, *(max(one.points - used.granted, 0) for one, used in budgets)])
+        for _, used in budgets:
             used.add(granted=granted)
         return granted
 

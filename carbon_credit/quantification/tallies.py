@@ -1,23 +1,24 @@
 """The running sums of open business days, locked while an event is credited."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import cast
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import Table, select
+from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import add_to_rows, insert_new, one_of
+from carbon_credit.kernel.bulk import add_to_rows, insert_new, rows_by
+from carbon_credit.kernel.ids import id_of
 from carbon_credit.quantification.models import DayTally
 
 _TALLY = cast(Table, DayTally.__table__)
 _COLUMNS = tuple(column.name for column in _TALLY.columns)
 _SUMS = ("events", "capped", "amount", "granted")
 _NOTHING = (0, 0, 0, 0)
+_STORED = ("id", *_SUMS)
 _OVER_DAYS = ("person-year", "net:", "share:")
 
 
@@ -31,19 +32,20 @@ class TallyKey(Struct, frozen=True, gc=False):
     @property
     def id(self) -> UUID:
         """The digest under which the row is stored."""
-        text = f"{self.citizen_id.hex}/{self.business_day.isoformat()}/{self.scope}"
-        return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
+        text = f"{self.citizen_id.int:032x}/{self.business_day.isoformat()}/{self.scope}"
+        return id_of(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
 
 
-@dataclass(slots=True)
-class Tally:
-    """Present sums, and as they were when the row was locked."""
+class Tally(Struct, gc=False):
+    """Present sums, and as they were when the row (`id`, of `key`) was locked."""
 
-    events: int
-    capped: int
-    amount: int
-    granted: int
-    before: tuple[int, int, int, int]
+    id: UUID
+    key: TallyKey
+    events: int = 0
+    capped: int = 0
+    amount: int = 0
+    granted: int = 0
+    before: tuple[int, int, int, int] = _NOTHING
 
     def add(self, *, events: int = 0, capped: int = 0, amount: int = 0, granted: int = 0) -> None:
         """Count something in."""
@@ -54,58 +56,102 @@ class Tally:
 
 
 class Tallies:
-    """The tallies that one unit of work needs: locked at once in id order, written back at once."""
+    """The tallies that one unit of work needs: locked at once in id order, written back at once.
 
-    def __init__(self, session: Session, *, programme: str, keys: Iterable[TallyKey]) -> None:
+    `ahead`: most of them are new and nobody else is likely to want them now. Then they are only read here;
+    the work is done, and `hold` locks them, storing what is new as it has become: half the writing. Where
+    somebody was quicker the work is done again, from what is locked.
+    """
+
+    def __init__(
+        self, session: Session, *, programme: str, keys: Iterable[TallyKey], ahead: bool = False
+    ) -> None:
         self._session = session
-        self._ids = {key: key.id for key in set(keys)}
-        by_id = {row_id: key for key, row_id in self._ids.items()}
-        ids = sorted(by_id)
-        rows = [
-            (
-                row_id,
-                programme,
-                by_id[row_id].citizen_id,
-                by_id[row_id].business_day,
-                by_id[row_id].scope,
-                0,
-                0,
-                0,
-                0,
-            )
-            for row_id in ids
-        ]
-        # A row that this transaction has inserted is locked by it, and holds zeros.
-        new = insert_new(session, _TALLY, _COLUMNS, rows, "id")
-        self._rows = {row_id: Tally(0, 0, 0, 0, (0, 0, 0, 0)) for row_id in new}
-        known = [row_id for row_id in ids if row_id not in new]
-        if known:
-            locked = (
-                select(_TALLY.c.id, *(_TALLY.c[name] for name in _SUMS))
-                .where(one_of(session, _TALLY.c.id, known))
-                .order_by(_TALLY.c.id)
-                .with_for_update()
-            )
-            for row_id, events, capped, amount, granted in session.execute(locked):
-                sums = (events, capped, amount, granted)
-                self._rows[row_id] = Tally(events, capped, amount, granted, sums)
+        self._programme = programme
+        self._rows = {key: Tally(key.id, key) for key in set(keys)}
+        if ahead:
+            by_id = {one.id: one for one in self._rows.values()}
+            for row in rows_by(session, _TALLY, _STORED, "id", by_id):
+                _fill(by_id[row[0]], row[1:])
+            self._known = {one.id for one in by_id.values() if one.before != _NOTHING}
+            return
+        self._known = set()
+        for one, sums in self._insert_or_lock():
+            _fill(one, sums)
 
     def __getitem__(self, key: TallyKey) -> Tally:
-        return self._rows[self._ids[key]]
+        return self._rows[key]
 
-    def id_of(self, key: TallyKey) -> UUID:
-        """The id of the row, computed once."""
-        return self._ids[key]
+    def hold(self) -> bool:
+        """Lock them, where that was put off. False where what they were when they were read is not what
+        they are: then all sums stand as they are locked, and must be counted anew."""
+        present = True
+        locked = self._insert_or_lock()
+        for one, sums in locked:
+            present &= one.before == tuple(sums)
+        if present:
+            return True
+        for one in self._rows.values():  # what was stored a moment ago is taken back with the changes
+            one.events, one.capped, one.amount, one.granted = _NOTHING
+        for one, sums in locked:
+            _fill(one, sums)
+        return False
+
+    def _insert_or_lock(self) -> list[tuple[Tally, Sequence[int]]]:
+        """Store those that are new as they are now; the others, locked, with the sums that they have."""
+        ordered = sorted(self._rows.values(), key=_by_id)
+        new = [one for one in ordered if one.id not in self._known]
+        rows = [
+            (
+                one.id,
+                self._programme,
+                one.key.citizen_id,
+                one.key.business_day,
+                one.key.scope,
+                one.events,
+                one.capped,
+                one.amount,
+                one.granted,
+            )
+            for one in new
+        ]
+        # A row that this transaction has inserted is locked by it.
+        inserted = insert_new(self._session, _TALLY, _COLUMNS, rows, "id")
+        for one in new:
+            if one.id in inserted:
+                one.before = (one.events, one.capped, one.amount, one.granted)
+        if len(inserted) == len(ordered):
+            return []
+        rest = {one.id: one for one in ordered if one.id not in inserted}
+        found = rows_by(self._session, _TALLY, _STORED, "id", rest, order="id", lock=True)
+        return [(rest[row_id], sums) for row_id, *sums in found]
 
     def write(self) -> None:
         """Store what has changed."""
         changes = []
-        for row_id, tally in sorted(self._rows.items()):
-            sums = (tally.events, tally.capped, tally.amount, tally.granted)
-            if sums != tally.before:
-                changes.append((row_id, *(new - old for new, old in zip(sums, tally.before, strict=True))))
-                tally.before = sums
+        for one in sorted(self._rows.values(), key=_by_id):
+            before = one.before
+            if (one.events, one.capped, one.amount, one.granted) != before:
+                events, capped, amount, granted = before
+                changes.append(
+                    (
+                        one.id,
+                        one.events - events,
+                        one.capped - capped,
+                        one.amount - amount,
+                        one.granted - granted,
+                    )
+                )
+                one.before = (one.events, one.capped, one.amount, one.granted)
         add_to_rows(self._session, _TALLY, "id", _SUMS, changes)
+
+
+def _by_id(one: Tally) -> int:
+    return one.id.int
+
+
+def _fill(one: Tally, sums: Sequence[int]) -> None:
+    one.events, one.capped, one.amount, one.granted = one.before = sums[0], sums[1], sums[2], sums[3]
 
 
 class PlannedTallies(Tallies):
@@ -123,22 +169,16 @@ class PlannedTallies(Tallies):
     ) -> None:
         self._session = session
         self._carried = carried
-        self._ids = {key: key.id for key in set(keys)}
-        statement = select(_TALLY.c.id, *(_TALLY.c[name] for name in _SUMS))
-        found = {}
-        if self._ids:
-            wanted = one_of(session, _TALLY.c.id, sorted(self._ids.values()))
-            found = {row[0]: tuple(row[1:]) for row in session.execute(statement.where(wanted))}
-        self._rows = {}
-        for key, row_id in self._ids.items():
-            stored, added = found.get(row_id, _NOTHING), carried.get(key, _NOTHING)
-            events, capped, amount, granted = (old + new for old, new in zip(stored, added, strict=True))
-            self._rows[row_id] = Tally(events, capped, amount, granted, (events, capped, amount, granted))
+        self._rows = {key: Tally(key.id, key) for key in set(keys)}
+        by_id = {one.id: one for one in self._rows.values()}
+        found = {row[0]: row[1:] for row in rows_by(session, _TALLY, _STORED, "id", by_id)}
+        for key, one in self._rows.items():
+            stored, added = found.get(one.id, _NOTHING), carried.get(key, _NOTHING)
+            _fill(one, [old + new for old, new in zip(stored, added, strict=True)])
 
     def write(self) -> None:
         """Remember what has changed in sums of more than a day, for the steps that follow."""
-        for key, row_id in self._ids.items():
-            tally = self._rows[row_id]
+        for key, tally in self._rows.items():
             sums = (tally.events, tally.capped, tally.amount, tally.granted)
             if sums != tally.before and key.scope.startswith(_OVER_DAYS):
                 more = (

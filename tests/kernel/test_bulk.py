@@ -10,7 +10,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from carbon_credit.kernel.bulk import add_to_rows, append_rows, insert_new, lock_alone, lock_shared, one_of
+from carbon_credit.kernel.bulk import (
+    add_to_rows,
+    append_rows,
+    insert_new,
+    lock_alone,
+    lock_shared,
+    one_of,
+    rows_by,
+    set_in_rows,
+    together,
+    write_gathered,
+)
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.errors import Busy
 from carbon_credit.kernel.unit_of_work import DATABASE_ERRORS, transact, unit_of_work
@@ -218,3 +229,101 @@ def test_a_name_is_held_together_or_alone(postgresql: Database, with_timeout: An
             lock_alone(other, "day 2")
     with unit_of_work(impatient) as other:
         lock_alone(other, "day 2")
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_values_are_set_in_the_rows_that_are_there(kept: Database, count: int) -> None:
+    with unit_of_work(kept) as session:
+        append_rows(session, SHELF, COLUMNS, [row(n) for n in range(count + 1)])
+        values = [(uuid.UUID(int=n), None if n % 2 else f"set {n}", n, FULL[4]) for n in range(count)]
+        absent = (uuid.UUID(int=10**9), "nowhere", 1, None)
+        set_in_rows(session, SHELF, "id", ("name", "pieces", "filled_at"), [*values, absent])
+        set_in_rows(session, SHELF, "id", ("name",), [])
+    *found, untouched = rows_of(kept)
+    assert [(one[0], one[1], one[2], one[5]) for one in found] == values
+    assert untouched == row(count)
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_rows_are_read_by_their_key(kept: Database, count: int) -> None:
+    rows = [(uuid.UUID(int=n), *(FULL if n % 2 else EMPTY)) for n in range(count)]
+    with unit_of_work(kept) as session:
+        append_rows(session, SHELF, COLUMNS, rows)
+        wanted = [uuid.UUID(int=n) for n in range(0, count + 50, 3)]
+        for lock in (False, True):
+            found = rows_by(session, SHELF, COLUMNS, "id", wanted, order="id", lock=lock)
+            assert found == [one for one in rows if one[0].int % 3 == 0]
+        some = rows_by(session, SHELF, ("open", "id"), "id", wanted, where="pieces > 0", order="id DESC")
+        assert some == [(True, one[0]) for one in reversed(rows) if one[0].int % 6 == 3]
+        assert rows_by(session, SHELF, COLUMNS, "id", []) == []
+
+
+def test_a_row_that_was_read_locked_waits_for_nobody_and_others_wait_for_it(postgresql: Database) -> None:
+    with unit_of_work(postgresql) as session:
+        append_rows(session, SHELF, COLUMNS, [row(1)])
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work(postgresql) as session:
+            rows_by(session, SHELF, ("id",), "id", [uuid.UUID(int=1)], lock=True)
+
+            def add(session: Any) -> int:
+                return add_to_rows(session, SHELF, "id", ["pieces"], [(uuid.UUID(int=1), 1)])
+
+            later = pool.submit(transact, postgresql, add)
+            with pytest.raises(TimeoutError):
+                later.result(timeout=0.5)
+        assert later.result(timeout=20) == 1
+
+
+@pytest.mark.parametrize("count", [1, 30, 150])
+def test_what_is_gathered_is_written_at_the_end_all_or_nothing(kept: Database, count: int) -> None:
+    added = [(uuid.UUID(int=n), 1, n) for n in range(count)]
+    labels = [("a", n, f"label {n}") for n in range(count)]
+    with unit_of_work(kept) as session:
+        append_rows(session, SHELF, COLUMNS, [row(n) for n in range(count)])
+        with together(session), together(session):
+            append_rows(session, LABEL, ("aisle", "number", "text"), labels)
+            add_to_rows(session, SHELF, "id", ["pieces", "grams"], added)
+            append_rows(session, SHELF, COLUMNS, [row(count + n, grams=7) for n in range(count)])
+            append_rows(session, LABEL, ("aisle", "number", "text"), [])
+        with together(session):
+            pass
+    assert rows_of(kept, LABEL) == labels
+    assert [one[2:4] for one in rows_of(kept)] == [(1, n) for n in range(count)] + [(0, 7)] * count
+    more = [("b", n, "new") for n in range(count)]
+    with (  # noqa: PT012  the error comes where the block ends
+        pytest.raises(DATABASE_ERRORS),
+        unit_of_work(kept) as session,
+        together(session),
+    ):
+        append_rows(session, LABEL, ("aisle", "number", "text"), more)
+        append_rows(session, SHELF, COLUMNS, [row(0)])
+    assert rows_of(kept, LABEL) == labels
+
+
+def test_what_was_gathered_can_be_written_before_it_is_read(kept: Database) -> None:
+    with unit_of_work(kept) as session, together(session):
+        append_rows(session, SHELF, COLUMNS, [row(1)])
+        write_gathered(session)
+        assert rows_by(session, SHELF, ("pieces",), "id", [uuid.UUID(int=1)]) == [(0,)]
+        add_to_rows(session, SHELF, "id", ["pieces"], [(uuid.UUID(int=1), 5)])
+    assert rows_of(kept)[0][2] == 5
+    with unit_of_work(kept) as session:
+        write_gathered(session)
+
+
+def test_a_row_that_is_added_to_twice_gets_both(kept: Database) -> None:
+    with unit_of_work(kept) as session:
+        append_rows(session, SHELF, COLUMNS, [row(1)])
+        with together(session):
+            add_to_rows(session, SHELF, "id", ["pieces"], [(uuid.UUID(int=1), 5)])
+            add_to_rows(session, SHELF, "id", ["pieces"], [(uuid.UUID(int=1), 7)])
+    assert rows_of(kept)[0][2] == 12
+
+
+def test_after_an_error_nothing_is_left_gathered(kept: Database) -> None:
+    with unit_of_work(kept) as session:
+        with pytest.raises(ZeroDivisionError), together(session):  # noqa: PT012  what was gathered before it
+            append_rows(session, SHELF, COLUMNS, [row(1)])
+            raise ZeroDivisionError
+        append_rows(session, SHELF, COLUMNS, [row(2)])
+    assert 2 in {one[0].int for one in rows_of(kept)}

@@ -1,5 +1,6 @@
 """Canonical bytes: one value, one text; two values, two texts."""
 
+import hmac
 import uuid
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -9,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_credit.kernel.digest import Field, canonical_json, keyed_digest, row_mac, same, sha256_hex
+from carbon_credit.kernel.digest import (
+    Field,
+    canonical_json,
+    keyed_digest,
+    mac_with,
+    row_mac,
+    row_macs,
+    same,
+    sha256_hex,
+)
 
 KEY = b"k" * 32
 TEXTS = st.text(max_size=8)
@@ -107,3 +117,24 @@ def test_text_and_bytes_that_are_the_same() -> None:
     assert same("secret", b"secret")
     assert same("密", "密")
     assert not same("secret", "secre")
+
+
+@given(st.data(), st.integers(1, 6), st.integers(0, 5))
+def test_many_rows_have_the_macs_that_each_has_alone(data: st.DataObject, width: int, count: int) -> None:
+    # Columns of one type, with nulls or without, and columns that say the same in every row.
+    kinds = [TEXTS, st.uuids(), st.integers(-(2**63), 2**63), st.dates(), FIELDS, st.booleans()]
+    columns: list[list[Field]] = []
+    for _ in range(width):
+        kind = data.draw(st.sampled_from(kinds))
+        kind = data.draw(st.sampled_from([kind, st.one_of(st.none(), kind)]))
+        same_everywhere = data.draw(st.booleans())
+        one = data.draw(kind)
+        columns.append([one if same_everywhere else data.draw(kind) for _ in range(count)])
+    rows = [tuple(column[at] for column in columns) for at in range(count)]
+    expected = [row_mac(KEY, "reduction", *row) for row in rows]
+    assert row_macs(KEY, "reduction", rows) == expected
+
+
+@given(st.binary(max_size=200), st.binary(min_size=1, max_size=200))
+def test_the_mac_is_the_one_of_the_standard_library(message: bytes, key: bytes) -> None:
+    assert mac_with(key)(message) == hmac.digest(key, message, "sha256")

@@ -1,9 +1,9 @@
 """Two phases: a hold is posted or given back exactly once, or times out."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from carbon_credit.kernel.ids import new_id
 from carbon_credit.kernel.unit_of_work import unit_of_work

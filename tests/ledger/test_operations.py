@@ -1,10 +1,10 @@
 """Posting, idempotency, the chart, reversals: on both databases."""
 
 import uuid
-from dataclasses import replace
 from datetime import date, datetime
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 

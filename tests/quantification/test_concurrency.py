@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import Database
@@ -29,6 +30,12 @@ def at_once(count: int, deed: Callable[[int], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(run, range(count)))
+
+
+def assert_books_are_whole(database: Database) -> None:
+    with unit_of_work(database, read_only=True) as session:
+        assert audit_ledger(session) == []
+        assert audit_reductions(session, progress=lambda _: None) == []
 
 
 def test_fifty_posts_of_one_event_are_one_credit_and_49_replays(postgresql_database: Database) -> None:
@@ -54,17 +61,90 @@ def test_parallel_rides_of_one_citizen_share_the_cap_and_the_days_points(
     assert world.points() == world.grams() // 100_000
 
 
+def test_who_is_slower_counts_again_from_what_the_quicker_left(postgresql_database: Database) -> None:
+    world = World(postgresql_database, people=60)
+    world.credit(*[metro(f"M-old-{n}", person=n, distance_m=1_000) for n in range(0, 60, 3)])
+    quicker = [metro(f"M-quick-{n}", person=n, distance_m=3_000) for n in range(40)]
+    slower = [metro(f"M-slow-{n}-{k}", person=n, distance_m=3_000) for n in range(60) for k in range(6)]
+    fresh = iter([quicker])
+
+    def come_between(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        # What the slower batch has read is about to be held: now somebody else is done before it.
+        payloads = next(fresh, None) if statement.startswith("INSERT INTO day_tally") else None
+        if payloads is not None:
+            with ThreadPoolExecutor(1) as pool:
+                assert set(statuses(pool.submit(world.credit, *payloads).result())) == {"credited"}
+
+    event.listen(postgresql_database.engine, "before_cursor_execute", come_between)
+    outcomes = world.credit(*slower)
+    event.remove(postgresql_database.engine, "before_cursor_execute", come_between)
+    # Six rides of a day count: those that came first, whoever counted them.
+    taken = Counter(outcome.cap_code for outcome in outcomes)
+    assert taken == {None: 300, "cap-events": 60}
+    for n in range(60):
+        metres = 1_000 * (n % 3 == 0) + 3_000 * (n < 40) + 3_000 * (6 - (n % 3 == 0) - (n < 40))
+        assert world.grams(n) == metres * 468 // 10
+        assert world.points(n) == world.grams(n) // 100_000
+    assert_books_are_whole(postgresql_database)
+
+
+def test_two_large_batches_of_the_same_people_at_once_count_as_one_after_the_other(
+    postgresql_database: Database,
+) -> None:
+    world = World(postgresql_database, people=80)
+    batches = [
+        [metro(f"M-{b}-{n}-{k}", person=n, distance_m=2_000) for n in range(80) for k in range(5)]
+        for b in range(3)
+    ]
+    outcomes = at_once(3, lambda n: world.credit(*batches[n]))
+    assert Counter(one.cap_code for batch in outcomes for one in batch) == {None: 480, "cap-events": 720}
+    assert {world.grams(n) for n in range(80)} == {6 * 2_000 * 468 // 10}
+    assert {world.points(n) for n in range(80)} == {6 * 93_600 // 100_000}
+    assert_books_are_whole(postgresql_database)
+
+
 def test_batches_with_the_same_events_in_opposite_order_do_not_deadlock(
     postgresql_database: Database,
 ) -> None:
     world = World(postgresql_database, people=20)
     events = [metro(f"M-{n}", person=n % 20) for n in range(100)]
-    for attempt in range(5):
-        fresh = [{**event, "id": f"{event['id']}-{attempt}"} for event in events]
+    failures: list[Exception] = []
+    event.listen(
+        postgresql_database.engine, "handle_error", lambda told: failures.append(told.original_exception)
+    )
+    for attempt in range(10):
+        fresh = [{**one, "id": f"{one['id']}-{attempt}"} for one in events]
         both = [fresh, fresh[::-1]]
         outcomes = at_once(2, lambda n, both=both: world.credit(*both[n]))
         found = Counter(statuses(outcomes[0]) + statuses(outcomes[1]))
         assert found == {"credited": 100, "duplicate": 100}
+    assert failures == []
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+def test_what_the_database_asks_to_be_done_again_is_done_once(
+    postgresql_database: Database, state: str
+) -> None:
+    world = World(postgresql_database)
+    attempts = iter(range(9))
+
+    def deed(session: Session) -> list[str]:
+        told = credit(
+            session,
+            programme=world.programme,
+            partner_id=world.partner,
+            payloads=[metro("M-1"), metro("M-2", person=1)],
+            now=world.now,
+        )
+        if next(attempts) < 2:
+            raises = f"DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '{state}'; END $$"
+            session.connection().exec_driver_sql(raises)
+        return statuses(told)
+
+    assert transact(postgresql_database, deed) == ["credited", "credited"]
+    assert next(attempts) == 3
+    assert (world.grams(0), world.grams(1)) == (388_440, 388_440)
+    assert_books_are_whole(postgresql_database)
 
 
 def test_closing_and_crediting_at_once_leave_the_books_whole(postgresql_database: Database) -> None:
@@ -80,9 +160,7 @@ def test_closing_and_crediting_at_once_leave_the_books_whole(postgresql_database
     at_once(4, deed)
     with pytest.raises(PeriodClosed):
         world.close(date(2026, 11, 20))
-    with unit_of_work(postgresql_database, read_only=True) as session:
-        assert audit_ledger(session) == []
-        assert audit_reductions(session, progress=lambda _: None) == []
+    assert_books_are_whole(postgresql_database)
 
 
 def test_a_crash_before_the_commit_leaves_nothing_and_the_retry_credits_once(database: Database) -> None:
