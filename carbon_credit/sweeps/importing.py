@@ -51,6 +51,7 @@ class Reader(Protocol):
     """An adapter, as far as a job needs it."""
 
     totals: dict[str, int | str]
+    spelt: dict[str, str]
 
     def items(self, source: RowSource, *, now: datetime) -> Iterator[Item]:
         """Every data row once."""
@@ -165,7 +166,9 @@ def _read(
     reading.store()
     if enrol is not None:
         _enrol(hands, known, enrol)
-    totals: dict[str, int | str] = {**adapter.totals, "rows": source.rows}
+    # Control totals may call a column as the file does.
+    totals = {name: adapter.totals[key] for name, key in adapter.spelt.items() if key in adapter.totals}
+    totals |= {**adapter.totals, "rows": source.rows}
     hands.act(
         lambda session, now: staging.finish(
             session, job_id=known.id, lease=lease, file_name=known.file_name, totals=totals, now=now

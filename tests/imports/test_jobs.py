@@ -200,7 +200,7 @@ def test_control_totals_that_do_not_match_refuse_the_file(
     with pytest.raises(ControlTotalsDiffer, match=why):
         driver.run(path, control=control)
     assert stored(driver, "event_claim") == stored(driver, "import_chunk") == 0
-    assert driver.run(path, control=Control(rows=40, sums={"metres": "332000.0"})).state == "done"
+    assert driver.run(path, control=Control(rows=40, sums={"distance_m": "332000.0"})).state == "done"
 
 
 def test_one_id_with_two_contents_the_first_stands(driver: Driver, tmp_path: Path) -> None:
@@ -386,6 +386,7 @@ def test_an_adapter_that_forgets_a_row_is_found_out(driver: Driver, tmp_path: Pa
 
     class Forgetful:
         totals: dict[str, int | str] = {}  # noqa: RUF012
+        spelt: dict[str, str] = {}  # noqa: RUF012
 
         def items(self, source: Any, *, now: Any) -> Any:
             found = make_adapter(ADAPTER).items(source, now=now)

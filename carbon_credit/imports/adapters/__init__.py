@@ -3,7 +3,7 @@
 The mappings beside this file come with the program; any other is given by its path.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Context, Decimal
 from pathlib import Path
@@ -32,7 +32,8 @@ class Adapter:
     """Reads one kind of file.
 
     `digest`: SHA-256 (hex) of the mapping. `link_kind`: the kind of link that it names citizens by, None
-    where a column says it. `totals` after reading: `rows`, and the exact sum of each control column.
+    where a column says it. `spelt`: how a control column may be called in a file -> its name in the mapping.
+    `totals` after reading: `rows`, and the exact sum of each control column.
     """
 
     def __init__(self, loaded: LoadedMapping, *, measure: Measure, riders: Path | None) -> None:
@@ -45,6 +46,7 @@ class Adapter:
         self._mapping = mapping
         self._measure = measure
         self._riders = riders
+        self.spelt = _spellings(mapping.columns, mapping.control)
         self._columns = [_column(spec) for spec in mapping.columns.values()]
         self._at = {name: place for place, name in enumerate(mapping.columns)}
         self._layout = _layout(loaded)
@@ -164,6 +166,10 @@ def _kin(format: str) -> str:
 
 def _column(spec: ColumnSpec | str) -> Column:
     return Column((spec,)) if isinstance(spec, str) else Column(spec.names, spec.required)
+
+
+def _spellings(columns: Mapping[str, ColumnSpec | str], control: Sequence[str]) -> dict[str, str]:
+    return {name: key for key in control for name in (key, *_column(columns[key]).names)}
 
 
 def _layout(loaded: LoadedMapping) -> Layout:
