@@ -15,6 +15,7 @@ from carbon_credit.cli.database import db
 from carbon_credit.cli.demo import demo
 from carbon_credit.cli.dossiers import dossier
 from carbon_credit.cli.facts import facts
+from carbon_credit.cli.folders import watch_folder
 from carbon_credit.cli.imports import import_
 from carbon_credit.cli.jobs import imports
 from carbon_credit.cli.ledgers import ledger
@@ -50,6 +51,7 @@ for command in (
     facts,
     import_,
     imports,
+    watch_folder,
     adapter,
     methodology,
     quantify,

@@ -16,7 +16,7 @@ from carbon_credit.api import body
 from carbon_credit.api.auth import access
 from carbon_credit.api.errors import BodyMalformed, FieldsInvalid, language
 from carbon_credit.api.examples import example
-from carbon_credit.api.fields import Id, Instant, QueryWhole, Text, Whole, Word
+from carbon_credit.api.fields import Flag, Id, Instant, QueryFlag, QueryWhole, Text, Whole, Word
 from carbon_credit.api.operation import Call, reads, writes
 from carbon_credit.api.schemas import SLUG, Answer, PageQuery, Strict, page_of
 from carbon_credit.identity.scopes import OPERATOR, PARTNER
@@ -92,6 +92,10 @@ class ImportIn(Strict):
         metadata={"description": "Of the bytes as they are sent, lower-case hexadecimal.", "example": _SHOWN},
     )
     control = fields.Nested(ControlIn, metadata={"description": "Control totals that must match."})
+    drop_unknown = Flag(
+        load_default=False,
+        metadata={"description": "Count rows of unknown cards, and keep nothing of them.", "example": False},
+    )
     replaces = Id(
         metadata={"description": "An earlier import that this file corrects: changed rows are revisions, "
                   "missing ones are withdrawn."},
@@ -106,6 +110,7 @@ class ImportForm(Schema):
     control = Text(
         longest=8192, pattern=r"^[^\u0000]+$", metadata={"description": "JSON, or name=value lines."}
     )
+    drop_unknown = QueryFlag(load_default=False)
     replaces = Id()
 
 
@@ -186,6 +191,7 @@ _BEGIN = {
                 "adapter": {"type": "string", "pattern": SLUG},
                 "sha256": {"type": "string", "pattern": _HEX},
                 "control": {"type": "string", "description": "JSON, or name=value lines.", "maxLength": 8192},
+                "drop_unknown": {"type": "string", "enum": ["true", "false"]},
                 "replaces": {"type": "string", "format": "uuid"},
             },
         }
@@ -342,7 +348,7 @@ def _opened(call: Call, told: dict[str, Any], control: Control) -> JobRecord:
         partner_id=caller.id,
         adapter=adapter.name,
         mapping_digest=adapter.digest,
-        options=options,
+        options=options | ({"drop_unknown": True} if told["drop_unknown"] else {}),
         file_name=told["file_name"],
         sha256=told["sha256"],
         size=told["size"],

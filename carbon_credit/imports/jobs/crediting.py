@@ -4,16 +4,18 @@ Whoever comes takes the next chunk that nobody holds. A worker that dies loses i
 nothing else, so a chunk counts exactly once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Table, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from carbon_credit.events.incoming import claim_key
+from carbon_credit.identity.queries import known_links
 from carbon_credit.imports.errors import ImportUnreconciled
 from carbon_credit.imports.jobs.chunks import unpacked
 from carbon_credit.imports.jobs.records import counts, job, undone
@@ -28,8 +30,6 @@ from carbon_credit.quantification.outcomes import Outcome
 _REJECT = cast(Table, ImportReject.__table__)
 _REJECT_COLUMNS = tuple(column.name for column in _REJECT.columns)
 
-KnownCards = Callable[[Session, str, Sequence[tuple[str, str]]], set[tuple[str, str]]]
-
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
@@ -41,6 +41,7 @@ class _Chunk:
     programme: str
     partner_id: UUID
     corrects: bool
+    drops: bool
 
 
 @dataclass(slots=True)
@@ -66,6 +67,12 @@ def credit_next(session: Session, *, job_id: UUID, now: datetime) -> int:
     if chunk is None:
         return 0
     payloads, lines = unpacked(chunk.payload)
+    keys = _claim_keys(session, chunk, payloads)
+    tally, refused = _Tally(), []
+    if chunk.drops:
+        payloads, lines, tally.dropped = _without_unknown(session, chunk.programme, payloads, lines)
+        # Of these cards nothing is kept; only a file that replaces another has to say that it named them.
+        keys = keys if chunk.corrects else _claim_keys(session, chunk, payloads)
     outcomes = credit(
         session,
         programme=chunk.programme,
@@ -77,7 +84,6 @@ def credit_next(session: Session, *, job_id: UUID, now: datetime) -> int:
     )
     if len(outcomes) != len(payloads):
         raise ImportUnreconciled(why=f"{len(payloads)} events were handed on, {len(outcomes)} came back")
-    tally, refused = _Tally(), []
     for event, its_lines, outcome in zip(payloads, lines, outcomes, strict=True):
         status, reason = row_outcome(outcome)
         _count(tally, status, len(its_lines))
@@ -92,9 +98,7 @@ def credit_next(session: Session, *, job_id: UUID, now: datetime) -> int:
     session.execute(
         update(ImportChunk)
         .where(ImportChunk.job_id == job_id, ImportChunk.number == chunk.number)
-        .values(
-            payload=None, done_at=now, claim_keys=_claim_keys(session, chunk, payloads), **tally.as_dict()
-        )
+        .values(payload=None, done_at=now, claim_keys=keys, **tally.as_dict())
     )
     return chunk.rows
 
@@ -155,6 +159,7 @@ def _next(session: Session, job_id: UUID) -> _Chunk | None:
             ImportJob.programme,
             ImportJob.partner_id,
             ImportJob.replaces_id,
+            ImportJob.options,
         )
         .join(ImportJob, ImportJob.id == ImportChunk.job_id)
         .where(
@@ -170,9 +175,25 @@ def _next(session: Session, job_id: UUID) -> _Chunk | None:
     row = session.execute(statement).one_or_none()
     if row is None or row.payload is None:
         return None
-    return _Chunk(
-        row.number, row.rows, row.payload, row.programme, row.partner_id, row.replaces_id is not None
-    )
+    drops = bool(orjson.loads(row.options).get("drop_unknown"))
+    corrects = row.replaces_id is not None
+    return _Chunk(row.number, row.rows, row.payload, row.programme, row.partner_id, corrects, drops)
+
+
+def _without_unknown(
+    session: Session, programme: str, payloads: list[dict[str, Any]], lines: list[list[int]]
+) -> tuple[list[dict[str, Any]], list[list[int]], int]:
+    """Events and lines without those of cards that nobody has, and how many rows these were."""
+    links = [_link(one) for one in payloads]
+    known = known_links(session, programme=programme, links={link for link in links if link is not None})
+    kept = [place for place, link in enumerate(links) if link is None or link in known]
+    dropped = sum(map(len, lines)) - sum(len(lines[place]) for place in kept)
+    return [payloads[place] for place in kept], [lines[place] for place in kept], dropped
+
+
+def _link(event: dict[str, Any]) -> tuple[str, str] | None:
+    link = event["citizen"].get("link")
+    return (str(link["kind"]), str(link["value"])) if link else None
 
 
 def _count(tally: _Tally, status: str, rows: int) -> None:

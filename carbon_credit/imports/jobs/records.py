@@ -165,6 +165,20 @@ def jobs_in(session: Session, *states: str, source: str | None = None, limit: in
     return [record_of(row) for row in session.scalars(statement.order_by(ImportJob.id).limit(limit))]
 
 
+def ended_of(
+    session: Session, *, partner_id: UUID, file_name: str, sha256: str, created_by: str
+) -> UUID | None:
+    """The newest job that is done with a file of this name and these bytes, of those made by `created_by`."""
+    statement = select(ImportJob.id).where(
+        ImportJob.partner_id == partner_id,
+        ImportJob.file_name == file_name,
+        ImportJob.sha256 == sha256,
+        ImportJob.created_by == created_by,
+        ImportJob.state == "done",
+    )
+    return session.scalar(statement.order_by(ImportJob.id.desc()).limit(1))
+
+
 def replaced_by(session: Session, *, job_id: UUID) -> UUID | None:
     """The job that replaces this one, if there is one that was not refused or cancelled."""
     statement = select(ImportJob.id).where(
