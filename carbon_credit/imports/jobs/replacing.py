@@ -72,24 +72,26 @@ def advance(session: Session, *, job_id: UUID, to: int, of: int, now: datetime) 
     return close(session, job_id=job_id, now=now) if to >= of else state
 
 
+def keys_between(keys: bytes, number: int, of: int) -> Iterator[bytes]:
+    """Those of sorted keys, one after the other, that belong to the pass `number` (from 0) of `of`."""
+    first = _place(keys, number * 2**32 // of)
+    last = _place(keys, (number + 1) * 2**32 // of)
+    for place in range(first, last):
+        yield keys[place * _WIDTH : (place + 1) * _WIDTH]
+
+
 def _keys(session: Session, job_id: UUID, number: int, of: int) -> Iterator[bytes]:
-    """The keys of a job that belong to the pass; those of a chunk are sorted, so they lie together."""
-    low = (number * 2**32 // of).to_bytes(4, "big")
-    high = ((number + 1) * 2**32 // of).to_bytes(5, "big")
     statement = select(ImportChunk.claim_keys).where(ImportChunk.job_id == job_id, ImportChunk.events > 0)
     for keys in session.scalars(statement.execution_options(yield_per=100)):
-        first = _place(keys, b"\0" + low)
-        last = _place(keys, high)
-        for place in range(first, last):
-            yield keys[place * _WIDTH : (place + 1) * _WIDTH]
+        yield from keys_between(keys, number, of)
 
 
-def _place(keys: bytes, bound: bytes) -> int:
-    """How many keys lie below the bound of five bytes: a zero, or one for the very end, and four of a key."""
+def _place(keys: bytes, bound: int) -> int:
+    """How many keys lie below the bound, which is compared with their first four bytes."""
     low, high = 0, len(keys) // _WIDTH
     while low < high:
         middle = (low + high) // 2
-        if b"\0" + keys[middle * _WIDTH : middle * _WIDTH + 4] < bound:
+        if int.from_bytes(keys[middle * _WIDTH : middle * _WIDTH + 4], "big") < bound:
             low = middle + 1
         else:
             high = middle
