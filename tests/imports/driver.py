@@ -4,7 +4,7 @@ import csv
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,16 +23,14 @@ Row = tuple[str, str, str, int]
 
 
 def rides(number: int, *, people: int = 2, first: int = 0, distance_m: int = 8300) -> list[Row]:
-    """So many rides, two a minute from midnight on, by the citizens of a `World` in turn."""
-    return [
-        (
-            f"R-{place}",
-            f"CARD-{place % people}",
-            f"2026-11-{10 + place // 2880:02d}T{place % 2880 // 120:02d}:{place % 120 // 2:02d}:00+08:00",
-            distance_m,
-        )
-        for place in range(first, first + number)
-    ]
+    """So many rides by the citizens of a `World` in turn, four a day each: no cap is reached."""
+    return [_ride(place, people, distance_m) for place in range(first, first + number)]
+
+
+def _ride(place: int, people: int, distance_m: int) -> Row:
+    day = date(2026, 11, 20) - timedelta(days=place // (4 * people))
+    hour, minute = 6 + 4 * (place // people % 4), place % people
+    return (f"R-{place}", f"CARD-{place % people}", f"{day}T{hour:02d}:{minute:02d}:00+08:00", distance_m)
 
 
 def write(path: Path, rows: Sequence[Row], *, encoding: str = "utf-8") -> Path:
