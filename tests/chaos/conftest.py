@@ -89,7 +89,9 @@ def rehearsed(
 
 def prepared(city: City, rides: int) -> Rehearsal:
     """Enrol, write the file, and import it undisturbed into a copy."""
-    meant = simulated(city, rides=rides, citizens=rides // 3 + 100)["meant"]
+    # Some three rides each in two days; of a great many rides, some twenty each in a month.
+    people, days = (rides // 3 + 100, 2) if rides < 100_000 else (rides // 20, 30)
+    meant = simulated(city, rides=rides, citizens=people, days=days)["meant"]
     rehearsal = Rehearsal(city, rides, meant, {})
     apart = city.folder / "undisturbed"
     apart.mkdir()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMME, PARTNER = "x-gd-sz", "Simulated"
 DOOR = (sys.executable, "-c", "from carbon_credit.cli.main import main; main()")
 MESS = ("--late", "2%", "--duplicate", "2%", "--conflict", "0.5%", "--bad", "1%")
-PATIENCE_S = 300
+PATIENCE_S = int(os.environ.get("CHAOS_PATIENCE_S", 300))
 
 # Everything that a row's outcome leaves behind, told so that two databases can be compared.
 _TOLD = {
@@ -130,7 +130,7 @@ def plain(url: str) -> str:
     return url.replace("+psycopg", "")
 
 
-def simulated(city: City, *, rides: int, citizens: int, days: int = 2) -> Any:
+def simulated(city: City, *, rides: int, citizens: int, days: int) -> Any:
     """Enrol the citizens and write the file: rides with duplicates, late ones, conflicts and bad ones."""
     return city.run(
         *("simulate", "--programme", PROGRAMME, "--citizens", str(citizens), "--days", str(days)),
