@@ -10,7 +10,7 @@ PEERS := $(VENV)/.installed-peers
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long check bench openapi pages migration format
+.PHONY: help demo serve test test-long check bench bench-city openapi pages migration format
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ check: $(TOOLS)  ## style, types, imports, tidiness, generated files
 
 bench: $(PEERS)  ## measure, side by side in one run
 	@$(BIN)/python -m bench
+
+bench-city: $(PEERS)  ## the same at the size of a city: some hours, 40 GB of disk
+	@$(BIN)/python -m bench --city
 
 openapi: $(STAMP)  ## write openapi.yaml from the schemas
 	@$(BIN)/carbon-credit openapi write

@@ -6,14 +6,14 @@ from time import perf_counter
 
 from bench import openfisca, report
 from bench.databases import server_version
-from bench.measure import FULL, QUICK, Figure
+from bench.measure import CITY, FULL, QUICK, Figure
 from bench.sections import run_alone, sections
 
 
 def main() -> None:
     """Run the sections one after the other, each in a process of its own, and print as they end."""
     arguments = _arguments()
-    plan = QUICK if arguments.quick else FULL
+    plan = QUICK if arguments.quick else CITY if arguments.city else FULL
     begin = perf_counter()
     postgresql = server_version()
     facts = report.machine(postgresql)
@@ -41,6 +41,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, side by side in one run.")
     parser.add_argument(
         "--quick", action="store_true", help="a smoke run of a few seconds; figures mean little"
+    )
+    parser.add_argument(
+        "--city", action="store_true", help="a million rides, ten million stored: two hours and 40 GB"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE too")
     parser.add_argument(

@@ -18,7 +18,7 @@ class Plan:
     """How long to measure: `rounds` of `seconds` for each contender.
 
     The database holds `people`, and `history` events or transfers before the first round; `rides`
-    more are credited where a whole file is.
+    more are credited where a whole file is, and `stored` are there where it is about what is stored.
     """
 
     rounds: int
@@ -26,10 +26,13 @@ class Plan:
     people: int
     history: int
     rides: int
+    stored: int
 
 
-FULL = Plan(rounds=5, seconds=0.8, people=2000, history=20_000, rides=50_000)
-QUICK = Plan(rounds=1, seconds=0.02, people=100, history=500, rides=1500)
+FULL = Plan(rounds=5, seconds=0.8, people=2000, history=20_000, rides=50_000, stored=200_000)
+QUICK = Plan(rounds=1, seconds=0.02, people=100, history=500, rides=1500, stored=3000)
+# A million rides and ten million stored: hours, for a machine that has nothing else to do.
+CITY = Plan(rounds=3, seconds=5, people=2000, history=20_000, rides=1_000_000, stored=10_000_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from bench import bulk, engine, events, hotrow, http, importing, ledger, openfisca, stream
+from bench import bulk, closing, engine, events, hotrow, http, importing, ledger, openfisca, stored, stream
 from bench.databases import KINDS
 from bench.measure import Figure, Plan, process_peak_mib, single
 from carbon_credit.kernel.process import settle
@@ -22,6 +22,8 @@ def sections() -> dict[str, Section]:
     return found | {
         bulk.SECTION: bulk.measure,
         hotrow.SECTION: hotrow.measure,
+        stored.SECTION: stored.measure,
+        closing.SECTION: closing.measure,
         importing.SECTION: importing.measure,
         http.SECTION: http.measure,
     }

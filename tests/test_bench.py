@@ -40,6 +40,11 @@ BULK = {
         *("floor by 1,000", "floor by 10,000"),
     )
 } | {"most memory of the process"}
+STORED = {
+    f"{what}, {where}"
+    for what in ("credit", "statement", "balance", "reductions", "totals")
+    for where in ("3,000 stored", "next to none stored")
+}
 HOT_ROW = {f"{where}, by 1,000, 2 together" for where in ("one programme", "eight programmes")}
 HTTP = {
     "batches of 1,000, 8 connections",
@@ -60,7 +65,7 @@ def on_database(verb: str, table: str, ways: tuple[str, str, str]) -> set[str]:
 def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: str | None) -> None:
     file = tmp_path / "figures.json"
     command = [sys.executable, "-m", "bench", "--quick", "--json", str(file)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
     assert ran.returncode == 0, ran.stderr
     expected = {"Engine": ENGINE, "Offline quantification": STREAM}
     if find_spec("openfisca_core") is None:
@@ -70,7 +75,7 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
     kinds = {"SQLite": ("INSERT", "executemany", "executemany"), "PostgreSQL": ("INSERT", "COPY", "COPY")}
     for kind, ways in kinds.items():
         if kind == "PostgreSQL" and postgresql_template is None:
-            assert ran.stdout.count("skipped: no PostgreSQL server") == 6
+            assert ran.stdout.count("skipped: no PostgreSQL server") == 8
             continue
         expected[f"Ledger on {kind}"] = on_database("post", "transfer", ways)
         memory = {"Python memory of one batch of 1,000"}
@@ -79,6 +84,9 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
         expected |= {"Bulk path on PostgreSQL": BULK}
         expected["One programme or eight on PostgreSQL"] = HOT_ROW | {"most memory of the process"}
         expected["Memory of an import on PostgreSQL"] = STREAM_OF_IMPORTS
+        expected["Stored events on PostgreSQL"] = STORED | {"most memory of the process"}
+        closing = {"close the day", "credit its events", "most memory of the process"}
+        expected["Closing on PostgreSQL"] = closing
         expected |= {"HTTP on PostgreSQL": HTTP}
     found: dict[str, set[str]] = {}
     for figure in json.loads(file.read_text(encoding="utf-8"))["figures"]:
