@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 import pytest
-from kombu import Connection, Queue
+from kombu import Connection, Message, Queue
 from sqlalchemy import text
 
 from carbon_credit.kernel.db import Database
@@ -157,6 +157,24 @@ def test_a_lost_commit_gives_the_messages_back(line: Line, monkeypatch: pytest.M
     until(lambda: line.waiting() == 30)
     assert line.consume() == Counter(duplicate=30)
     assert line.events() == 30
+
+
+def test_a_connection_that_breaks_after_the_commit_is_made_again(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.send(*rides(150))
+    acked: list[bool] = []
+
+    def breaking(message: Message, *arguments: Any, **more: Any) -> None:
+        acked.append(len(acked) > 0)
+        if not acked[-1]:
+            raise ConnectionResetError  # as a broker that restarts
+        ack(message, *arguments, **more)
+
+    ack = Message.ack
+    monkeypatch.setattr(Message, "ack", breaking)
+    assert line.consume() == Counter(credited=50, duplicate=100)
+    assert (line.events(), line.waiting()) == (150, 0)
 
 
 def test_a_secret_that_is_missing_and_a_broker_that_is_away(line: Line, database: Database) -> None:
