@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from carbon_credit.imports.errors import FileEmpty
-from carbon_credit.imports.formats.lines import line_blocks
+from carbon_credit.imports.formats.lines import line_blocks, text_blocks
 from carbon_credit.imports.formats.packing import Progress
 from carbon_credit.imports.formats.source import PLAIN, Columns, Layout, Record, locate
 
@@ -35,7 +35,8 @@ class DelimitedFile:
         `ColumnsMissing`, `ColumnsRepeated`, `LineTooLong`.
         """
         split: Any = None
-        for first, lines in line_blocks(self._path, encoding=layout.encoding, progress=self._progress):
+        texts = text_blocks(self._path, encoding=layout.encoding, progress=self._progress)
+        for first, lines in line_blocks(texts, file=self.name):
             for number, text in enumerate(lines, first):
                 if not text or text.isspace() or number <= layout.skip_rows:
                     continue

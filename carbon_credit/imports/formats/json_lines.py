@@ -5,14 +5,16 @@ Names are compared as written, `a.b` reaches into an object. Numbers keep the di
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from carbon_credit.imports.errors import ColumnsMissing, FileEmpty, FileTruncated, LineTooLong
-from carbon_credit.imports.formats.lines import line_blocks
+from carbon_credit.imports.formats.lines import line_blocks, text_blocks
 from carbon_credit.imports.formats.packing import Progress
 from carbon_credit.imports.formats.source import PLAIN, Column, Columns, Layout, Record, wanted
 
@@ -52,18 +54,15 @@ class JsonFile:
             raise ColumnsMissing(file=self.name, columns=", ".join(missing))
 
     def _objects(self, layout: Layout) -> Iterator[tuple[int, dict[str, Any] | None]]:
-        read = line_blocks(self._path, encoding=layout.encoding, limit=MAX_OBJECT, progress=self._progress)
-        decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
+        texts = text_blocks(self._path, encoding=layout.encoding, progress=self._progress)
+        head = next((text for text in texts if text and not text.isspace()), "")
         key = re.compile(rf'"{re.escape(layout.items)}"\s*:\s*\[') if layout.items else None
-        head = ""
-        for first, lines in read:
-            if not head:
-                head = "\n".join(lines).lstrip()[:4096]
-                inside = key.search(head) if key else None
-                if head.startswith("[") or inside:
-                    begin = inside.group() if inside else "["
-                    yield from self._listed(_texts(lines, read), begin)
-                    return
+        inside = key.search(head, 0, 4096) if key else None
+        if inside or head.lstrip().startswith("["):
+            yield from self._listed(texts, head[inside.end() if inside else head.index("[") + 1 :])
+            return
+        decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
+        for first, lines in line_blocks(chain((head,), texts), file=self.name, limit=MAX_OBJECT):
             for number, text in enumerate(lines, first):
                 if text and not text.isspace():
                     try:
@@ -71,15 +70,14 @@ class JsonFile:
                     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
                         yield number, None
 
-    def _listed(self, texts: Iterator[str], begin: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    def _listed(self, texts: Iterator[str], buffer: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
         """The objects of a list, one after the other, with no more of the file at hand than one needs."""
         decode = json.JSONDecoder(parse_float=str, parse_constant=str).raw_decode
-        buffer = next(texts)
-        buffer = buffer[buffer.index(begin) + len(begin) :]
         place = number = 0
         while True:
             place = _SPACE.match(buffer, place).end()  # type: ignore[union-attr]
             if buffer.startswith("]", place):
+                deque(texts, maxlen=0)  # what follows the list is read as well: it may be cut off
                 return
             try:
                 found, place = decode(buffer, place)
@@ -118,12 +116,6 @@ class _Reach:
 
     def stands_in(self, found: dict[str, Any]) -> bool:
         return any(name in found for name in self._names) or any(path[0] in found for path in self._paths)
-
-
-def _texts(lines: list[str], read: Iterator[tuple[int, list[str]]]) -> Iterator[str]:
-    yield "\n".join(lines)
-    for _, more in read:
-        yield "\n" + "\n".join(more)
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""The lines of a text file, decoded strictly, numbered as an editor numbers them."""
+"""The text of a file, decoded strictly, and its lines, numbered as an editor numbers them."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from carbon_credit.imports.errors import FileEncoding, FileTruncated, FileUnreadable, LineTooLong
@@ -10,35 +10,41 @@ from carbon_credit.imports.formats.packing import Damaged, Progress, blocks
 MAX_LINE = 65_536  # characters
 
 
-def line_blocks(
-    path: Path, *, encoding: str = "utf-8", limit: int = MAX_LINE, progress: Progress | None = None
-) -> Iterator[tuple[int, list[str]]]:
-    """(number of the first, lines) again and again; CR and LF taken off, a byte order mark too.
+def text_blocks(path: Path, *, encoding: str = "utf-8", progress: Progress | None = None) -> Iterator[str]:
+    """The text, in pieces; a byte order mark is taken off.
 
-    Raises `FileUnreadable`, `FileTruncated`, `FileEncoding`, `LineTooLong`.
+    Raises `FileUnreadable`, `FileTruncated`, `FileEncoding`, each with the line.
     """
     decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
-    number, offset, begun, rest = 1, 0, False, ""
+    offset, line, begun = 0, 1, False
     try:
         for block in blocks(path, progress):
-            text = _decoded(decoder, block, encoding, path.name, offset, number, rest)
+            text = _decoded(decoder, block, encoding, path.name, offset, line)
             offset += len(block)
             if not begun and text:
                 begun, text = True, text.removeprefix("\ufeff")
-            text = rest + text
-            lines = text.split("\n")
-            if "\r" in text:
-                lines = [line.rstrip("\r") for line in lines]
-            rest = lines.pop()
-            _check_lengths(lines, rest, number, path.name, limit)
-            if lines:
-                yield number, lines
-                number += len(lines)
-        rest += _decoded(decoder, b"", encoding, path.name, offset, number, rest, final=True)
+            line += text.count("\n")
+            yield text
+        yield _decoded(decoder, b"", encoding, path.name, offset, line, final=True)
     except Damaged as error:
-        raise FileTruncated(file=path.name, line=number - 1) from error
+        raise FileTruncated(file=path.name, line=line - 1) from error
     except OSError as error:
         raise FileUnreadable(file=path.name, why=error.strerror or str(error)) from None
+
+
+def line_blocks(texts: Iterable[str], *, file: str, limit: int = MAX_LINE) -> Iterator[tuple[int, list[str]]]:
+    """(number of the first, lines) again and again; CR and LF taken off. Raises `LineTooLong`."""
+    number, rest = 1, ""
+    for piece in texts:
+        text = rest + piece
+        lines = text.split("\n")
+        if "\r" in text:
+            lines = [line.rstrip("\r") for line in lines]
+        rest = lines.pop()
+        _check_lengths(lines, rest, number, file, limit)
+        if lines:
+            yield number, lines
+            number += len(lines)
     if rest:
         yield number, [rest.rstrip("\r")]
 
@@ -49,8 +55,7 @@ def _decoded(
     encoding: str,
     file: str,
     offset: int,
-    number: int,
-    rest: str,
+    line: int,
     *,
     final: bool = False,
 ) -> str:
@@ -63,7 +68,7 @@ def _decoded(
             file=file,
             encoding=encoding.upper(),
             byte=max(0, offset - kept) + error.start,
-            line=number + before.count("\n"),
+            line=line + before.count("\n"),
         ) from None
 
 

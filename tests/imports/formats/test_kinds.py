@@ -9,6 +9,7 @@ import tracemalloc
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import openpyxl
 import pyarrow
@@ -157,10 +158,19 @@ def test_json_reaches_into_objects_and_survives_what_is_none(tmp_path: Path) -> 
 
 
 def test_a_list_longer_than_a_block_is_read_piece_by_piece(tmp_path: Path) -> None:
-    data = json.dumps([{"id": n, "pad": "]," * 20} for n in range(20_000)]).encode()
+    data = json.dumps([{"id": n, "pad": "]," * 150} for n in range(20_000)]).encode()
     found = list(source(tmp_path, data).records(("id",)))
     assert [record.values for record in found] == [(str(n),) for n in range(20_000)]
     assert [record.line for record in found] == list(range(1, 20_001))
+
+
+def test_what_follows_a_list_is_checked_as_well(tmp_path: Path) -> None:
+    data = gzip.compress(
+        b'{"trips":[{"id":1}],"links":"' + Random(1).randbytes(300_000).hex().encode() + b'"}'
+    )
+    assert values(tmp_path, data, ("id",), items="trips") == [("1",)]
+    with pytest.raises(FileTruncated):
+        values(tmp_path, data[:-20], ("id",), items="trips")
 
 
 def test_a_sheet_by_name(tmp_path: Path) -> None:
