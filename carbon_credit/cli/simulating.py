@@ -23,6 +23,7 @@ from carbon_credit.simulator.city import metro_csv
 from carbon_credit.simulator.crowd import Crowd, Delivery
 from carbon_credit.simulator.stream import Mess
 from carbon_credit.simulator.writing import LAYOUTS, Written, sayable, write_file
+from carbon_credit.sweeps.deliveries import CITIES
 
 _DAY = "{day}"
 
@@ -154,7 +155,9 @@ def simulate(
     )
     told: dict[str, Any] = {"programme": programme, "seed": seed, "from": str(start), "left_out": left_out}
     if network_out is not None:
-        network_out.write_bytes(metro_csv(seed=seed, programme=programme))
+        # As an import of this programme looks for it.
+        city = CITIES.get(programme.removeprefix("x-"))
+        network_out.write_bytes(metro_csv(seed=seed, programme=programme, city=city))
     if enrol:
         here = open_installation(settings)
         try:

@@ -13,8 +13,9 @@ FIRST = "云松梅兰竹荷桂榕枫柳桃杏棉"  # by column
 SECOND = "岭湖溪湾桥坊园洲塘浦台关里"  # by row
 
 
-def metro_csv(*, seed: int, programme: str) -> bytes:
-    """The city's segments, as `Network.from_csv` reads them."""
+def metro_csv(*, seed: int, programme: str, city: str | None = None) -> bytes:
+    """The city's segments, as `Network.from_csv` reads them. `city`: what the column says, instead of the
+    programme's code."""
     draw = Random(f"{seed}/{programme}/city")  # noqa: S311 reproducible, not secret
     rows = ["city,line,from_station,to_station,metres"]
     for line in range(LINES):
@@ -23,7 +24,7 @@ def metro_csv(*, seed: int, programme: str) -> bytes:
             east = (_name(along, across), _name(along + 1, across))
             north = (_name(across, along), _name(across, along + 1))
             for number, (here, there) in ((line + 1, east), (line + 1 + LINES, north)):
-                rows.append(f"{programme},{number}号线,{here},{there},{draw.randint(*SEGMENT_M)}")
+                rows.append(f"{city or programme},{number}号线,{here},{there},{draw.randint(*SEGMENT_M)}")
     return ("\n".join(rows) + "\n").encode()
 
 

@@ -25,6 +25,7 @@ from carbon_credit.kernel import clock
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.quantification.operations import credit
+from carbon_credit.sweeps.deliveries import read_network
 from tests.world import World
 
 MESS = ["--late", "2%", "--duplicate", "4%", "--conflict", "2%", "--bad", "5%", "--days", "2"]
@@ -75,41 +76,38 @@ def test_a_file_that_is_credited_has_the_outcomes_that_were_meant(world: World, 
 
 
 @pytest.mark.parametrize(
-    ("layout", "adapter"), [("rides", "generic-ride"), ("electricity", "household-electricity")]
+    ("layout", "adapter"),
+    [("rides", "generic-ride"), ("electricity", "household-electricity"), ("swipes", "shenzhen-card")],
 )
 def test_a_file_as_operators_write_it_has_the_outcomes_that_were_meant(
     world: World, tmp_path: Path, layout: str, adapter: str
 ) -> None:
-    path = tmp_path / "days.csv.gz"
-    told = simulated(*MESS, "--enrol", "--layout", layout, "--control", "--out", str(path))
-    read = make_adapter(adapter)
+    path, segments = tmp_path / "days.csv.gz", tmp_path / "metro.csv"
+    asked = ["--layout", layout, "--control", "--out", str(path), "--network-out", str(segments)]
+    told = simulated(*MESS, "--enrol", *asked)
+    read = make_adapter(adapter, network=read_network(segments.read_bytes(), "x-gd-sz"))
     items = list(read.items(open_rows(path), now=clock.now()))
     control = read_control((tmp_path / "days.csv.gz.ctl").read_bytes())
     assert control.difference(read.totals) is None
-    assert (control.rows, control.sha256) == (told["meant"]["events"], told["files"][0]["sha256"])
+    rows_each = 2 if layout == "swipes" else 1
+    assert control.rows == told["meant"]["events"] * rows_each
+    assert control.sha256 == told["files"][0]["sha256"]
     partner = transact(
         world.database,
         lambda session: party_named(session, programme="x-gd-sz", role="partner", name="Simulated"),
     )
     assert partner is not None
+    given = {"programme": "x-gd-sz", "partner_id": partner.id, "now": clock.now(), "backfill": True}
     payloads = [item.event for item in items if isinstance(item, Ride)]
-    outcomes = transact(
-        world.database,
-        lambda session: credit(
-            session,
-            programme="x-gd-sz",
-            partner_id=partner.id,
-            payloads=payloads,
-            now=clock.now(),
-            backfill=True,
-        ),
-    )
+    outcomes = transact(world.database, lambda session: credit(session, payloads=payloads, **given))
     found = Counter(outcome.status for outcome in outcomes)
-    # What is no event in this programme is seen by the adapter or by the verb: together they are those meant.
-    refused = sum(isinstance(item, RowOutcome) for item in items)
+    # The adapter sees some of it and the verb the rest: together it is what was meant.
+    by_row = Counter(item.status for item in items if isinstance(item, RowOutcome))
     meant = told["meant"]["outcomes"]
-    assert (found["credited"], found["duplicate"]) == (meant["credited"], meant["duplicate"])
-    assert found["rejected"] + found["invalid"] + refused == meant["rejected"] + meant["invalid"]
+    assert found["credited"] == meant["credited"] > 0
+    assert found["duplicate"] + by_row["duplicate"] // rows_each == meant["duplicate"]
+    refused = found["rejected"] + found["invalid"] + by_row["rejected"] // rows_each
+    assert refused == meant["rejected"] + meant.get("invalid", 0)
 
 
 def test_enrolling_again_changes_nothing_and_more_activities_add_their_links(world: World) -> None:
