@@ -62,11 +62,11 @@ def _become(command: list[str]) -> None:
     os.execv(command[0], command)  # noqa: S606  our own command
 
 
-@click.command()
-@click.argument("names", nargs=-1, type=click.Choice(sorted(SWEEPS)))
+@click.command(help=f"Do now what is due; all of it, or of these: {', '.join(sorted(SWEEPS))}.")
+@click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(sorted(SWEEPS)))
 @json_option
 def sweep(names: tuple[str, ...], as_json: bool) -> None:
-    """Do now what is due: expired vouchers, details to delete, rows to seal. Default: all sweeps."""
+    """Do now what is due, as a worker does it on schedule."""
     here = open_installation()
     chosen = names or tuple(SWEEPS)
     done = {}
