@@ -180,3 +180,28 @@ def test_a_crash_before_the_commit_leaves_nothing_and_the_retry_credits_once(dat
         transact(database, die_before_the_commit)
     assert world.grams() == 0
     assert statuses(world.credit(metro("M-1"))) == ["credited"]
+
+
+@pytest.mark.parametrize("many", [1, 60])
+def test_nothing_of_the_programme_is_held_while_events_of_others_are_credited(
+    postgresql_database: Database, many: int
+) -> None:
+    world = World(postgresql_database, people=2 * many)
+    payloads = [metro(f"M-{n}", person=n, distance_m=3_000) for n in range(2 * many)]
+    world.credit(*[{**one, "id": f"before-{one['id']}"} for one in payloads])
+
+    def work(session: Session, those: list[dict[str, Any]]) -> list[str]:
+        told = credit(
+            session, programme=world.programme, partner_id=world.partner, payloads=those, now=world.now
+        )
+        return statuses(told)
+
+    with unit_of_work(postgresql_database) as open_still:
+        assert set(work(open_still, payloads[:many])) == {"credited"}
+        # The first has not ended: whoever had to wait for it would wait until the lock timeout.
+        with ThreadPoolExecutor(1) as pool:
+            others = pool.submit(
+                transact, postgresql_database, lambda session: work(session, payloads[many:])
+            )
+            assert set(others.result(timeout=60)) == {"credited"}
+    assert_books_are_whole(postgresql_database)
