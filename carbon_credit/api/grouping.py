@@ -10,10 +10,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from carbon_credit.api.gate import PATIENCE_S, Overloaded
+from carbon_credit.kernel import clock
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.errors import DatabaseUnavailable
 from carbon_credit.kernel.unit_of_work import transact
@@ -25,7 +26,9 @@ MOST_WAITING = 256  # in this process; each of them also occupies a thread of th
 # Those who have just been answered are about to post again: a group that begins a moment later has all of
 # them, and one that begins at once has half, in twice as many transactions.
 PAUSE_S = 0.001  # float ok: seconds to wait
-MOST_PAUSES = 5
+MOST_PAUSES = 10
+PAUSES_IN_VAIN = 3  # then nobody else is about to come
+JUST_NOW = timedelta(milliseconds=20)
 
 _Key = tuple[str, UUID]
 
@@ -46,10 +49,15 @@ class _Ticket:
 
 @dataclass(slots=True)
 class _Line:
-    """The posts of one partner that wait, and whether a group of theirs is under way."""
+    """The posts of one partner that wait, and whether a group of theirs is under way.
+
+    `expected`: how many were in the last group, which ended at `ended_at`, or stood in line behind it.
+    """
 
     waiting: deque[_Ticket] = field(default_factory=deque)
     working: bool = False
+    expected: int = 1
+    ended_at: datetime | None = None
 
 
 class Groups:
@@ -85,10 +93,9 @@ class Groups:
             self._waiting += 1
             first = not line.working
             line.working = True
-        if first:
-            self._lead(key, line)
-        elif self._await(line, ticket):
-            self._gather(line)
+        if first or self._await(line, ticket):
+            if not first or (line.ended_at is not None and now < line.ended_at + JUST_NOW):
+                self._gather(line)
             self._lead(key, line)
         if ticket.alone:
             return self._together(key, [ticket])[0]
@@ -115,12 +122,14 @@ class Groups:
         return ticket.leads
 
     def _gather(self, line: _Line) -> None:
-        """Wait for as long as the line grows; only where a group has just ended, so never for a lone post."""
+        """Wait a moment for those who were there just now. Who posts alone expects nobody and goes on."""
+        in_vain = 0
         for _ in range(MOST_PAUSES):
             before = len(line.waiting)
-            time.sleep(PAUSE_S)
-            if len(line.waiting) == before or before >= self._most_together:
+            if before >= min(line.expected, self._most_together) or in_vain == PAUSES_IN_VAIN:
                 return
+            time.sleep(PAUSE_S)
+            in_vain = 0 if len(line.waiting) > before else in_vain + 1
 
     def _lead(self, key: _Key, line: _Line) -> None:
         """Credit those that wait, hand the lead on, and call everybody."""
@@ -143,17 +152,18 @@ class Groups:
                 ticket.alone = len(group) > 1
                 ticket.error = None if ticket.alone else error
         finally:
-            self._hand_on(key, line)
+            self._hand_on(line, len(group))
             for ticket in group:
                 ticket.called.release()
 
-    def _hand_on(self, key: _Key, line: _Line) -> None:
+    def _hand_on(self, line: _Line, size: int) -> None:
         with self._lock:
+            line.expected = size + len(line.waiting)
+            line.ended_at = clock.now()
+            line.working = bool(line.waiting)
             if line.waiting:
                 line.waiting[0].leads = True
                 line.waiting[0].called.release()
-            else:
-                del self._lines[key]
 
     def _together(self, key: _Key, group: Sequence[_Ticket]) -> list[Outcome]:
         programme, partner_id = key

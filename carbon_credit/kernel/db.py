@@ -90,6 +90,7 @@ def _engine(settings: Settings) -> Engine:
     engine = create_engine(
         settings.database_url,
         pool_pre_ping=True,
+        pool_use_lifo=True,  # the connection used last knows our statements and has its caches warm
         pool_size=10,
         max_overflow=20,
         hide_parameters=True,  # they may be personal, and errors are logged
