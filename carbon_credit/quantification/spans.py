@@ -25,10 +25,20 @@ class SpanSum:
 
 
 def counted_by_citizen(
-    session: Session, *, programme: str, citizens: Collection[UUID], first: date, last: date
+    session: Session,
+    *,
+    programme: str,
+    citizens: Collection[UUID],
+    first: date,
+    last: date,
+    final_only: bool = False,
 ) -> dict[UUID, SpanSum]:
-    """Over all that a citizen did on the closed days from `first` to `last`."""
-    rows = _sums(session, programme, first, last, (Reduction.citizen_id,), _of(session, citizens))
+    """Over all that a citizen did on the closed days from `first` to `last`. `final_only`: without what came
+    late on a day that is not closed."""
+    wanted = _of(session, citizens)
+    if final_only:
+        wanted = and_(wanted, _accounted(programme))
+    rows = _sums(session, programme, first, last, (Reduction.citizen_id,), wanted)
     return {row.citizen_id: _span_sum(row) for row in rows}
 
 
@@ -40,10 +50,13 @@ def counted_by_methodology(
     methodology_ids: Collection[str],
     first: date,
     last: date,
+    final_only: bool = False,
 ) -> dict[tuple[UUID, str], SpanSum]:
-    """By citizen and methodology, over the closed days from `first` to `last`."""
+    """By citizen and methodology, over the closed days from `first` to `last`. `final_only`: as above."""
     name = newest(Reduction.methodology_id)
     wanted = and_(_of(session, citizens), name.in_(methodology_ids), ~_overlapped())
+    if final_only:
+        wanted = and_(wanted, _accounted(programme))
     rows = _sums(session, programme, first, last, (Reduction.citizen_id, name.label("name")), wanted)
     return {(row.citizen_id, row.name): _span_sum(row) for row in rows}
 
@@ -59,6 +72,14 @@ def on_closed_day(programme: str) -> ColumnElement[bool]:
     """True for reductions whose business day is closed."""
     closed = select(Period.starts_on).where(
         Period.programme == programme, Period.kind == "day", Period.starts_on == Reduction.business_day
+    )
+    return closed.exists()
+
+
+def _accounted(programme: str) -> ColumnElement[bool]:
+    """True for reductions whose accounting day, as they were recorded, is closed."""
+    closed = select(Period.starts_on).where(
+        Period.programme == programme, Period.kind == "day", Period.starts_on == Reduction.accounting_day
     )
     return closed.exists()
 

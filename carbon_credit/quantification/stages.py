@@ -24,6 +24,7 @@ from carbon_credit.quantification.grams import Platforms
 from carbon_credit.quantification.models import DayTally, PeriodClosing, Reduction
 from carbon_credit.quantification.netting import span_end, span_start
 from carbon_credit.quantification.posting import post_cases, share_out_day
+from carbon_credit.quantification.resettling import settle_again
 from carbon_credit.quantification.scopes import NETTED, PERSON_YEAR, SHARED
 from carbon_credit.quantification.settling import reads_on, settle
 from carbon_credit.quantification.sums import RunningSums
@@ -168,6 +169,7 @@ def _settle(
     session: Session, rules: ProgrammeRules, day: date, citizens: Sequence[UUID], now: datetime
 ) -> int:
     """Post what the canonical order changes for these citizens; the sum of it in milligrams."""
+    corrected = settle_again(session, rules, day, citizens, now=now)
     platforms = Platforms(session, rules)
     cases: list[Case] = cases_of_day(session, programme=rules.code, day=day, citizens=citizens)
     sums = RunningSums(session, rules, platforms)
@@ -181,7 +183,7 @@ def _settle(
     if not over_days:
         # Nobody adds to the day while its lock is held alone.
         sums.lock(case.member for case in moved)
-    return post_cases(session, rules, sums, moved, accounting_day=day, now=now)
+    return corrected + post_cases(session, rules, sums, moved, accounting_day=day, now=now)
 
 
 def _reach_over_days(rules: ProgrammeRules, day: date, cases: Sequence[Case]) -> bool:

@@ -3,6 +3,7 @@
 import random
 from datetime import date, timedelta
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from carbon_credit.offsets.ended import take_back_ended
 from carbon_credit.quantification.audit import audit as audit_reductions
 from carbon_credit.quantification.errors import DaysOpen, PeriodClosed, PeriodNotOver
 from carbon_credit.sweeps import SWEEPS
+from tests.quantification.cities import assert_books, cap, city, reading, riding, saving
 from tests.world import World, metro
 
 THE_19TH, THE_20TH = date(2026, 11, 19), date(2026, 11, 20)
@@ -176,3 +178,74 @@ def test_all_5040_orders_of_seven_rides_end_the_same(database: Database) -> None
     assert grams == [EXPECTED_MG] * len(orders)
     assert len(points) == len(orders)
     assert len(set(points)) == 1
+
+
+DAYS = [date(2026, 11, day) for day in (16, 17, 18)]
+GROUP, EACH = 30, 14
+METHODS = [riding("riding", within_s=120), saving("monthly", netting="month")]
+LIMITS = [
+    cap("activity-day", events=3, activity_type="metro.ride"),
+    cap("scene-day", mg=90_000, scene="metro"),
+    cap("person-day", mg=100_000),
+    cap("person-year", mg=240_000),
+]
+
+
+def busy_days(draw: random.Random) -> list[tuple[int, date, dict[str, Any]]]:
+    """(person, day, event) of a group: rides near each other, some records of one trip, electricity above
+    and below the baseline."""
+    found = []
+    for person in range(GROUP):
+        for number in range(EACH):
+            day, minute = draw.choice(DAYS), draw.randrange(7 * 60, 9 * 60)
+            at = f"{day}T{minute // 60:02d}:{minute % 60:02d}:{draw.randrange(60):02d}.{number:03d}+08:00"
+            if draw.random() < 0.25:
+                event = reading(f"E-{number}", draw.randrange(25_000), at=at)
+            else:
+                event = metro(f"M-{number}", at=at, distance_m=draw.randint(200, 9_000))
+            found.append((person, day, event))
+    return found
+
+
+def of_group(group: int, person: int, event: dict[str, Any]) -> dict[str, Any]:
+    """The same event of another group's person."""
+    who = group * GROUP + person
+    card = {"link": {"kind": "transit-card", "value": f"CARD-{who}"}}
+    return event | {"id": f"{who}-{event['id']}", "citizen": card}
+
+
+def test_three_orders_over_several_days_end_the_same(database: Database, tmp_path: Path) -> None:
+    """Three groups of people do the same, and it arrives in three orders; then something comes late."""
+    draw = random.Random(20261116)
+    events = busy_days(draw)
+    late = {index for index, (_, day, _) in enumerate(events) if day == DAYS[0] and draw.random() < 0.1}
+    with city(database, tmp_path, methods=METHODS, people=3 * GROUP, caps=LIMITS) as world:
+        arriving = [(group, index) for group in range(3) for index in range(len(events)) if index not in late]
+        draw.shuffle(arriving)
+        while arriving:
+            portion = [arriving.pop() for _ in range(min(len(arriving), draw.randint(1, 80)))]
+            told = world.credit(*[_one(events, group, index) for group, index in portion])
+            assert {one.status for one in told} == {"credited"}
+        before = [[world.grams(group * GROUP + person) for person in range(GROUP)] for group in range(3)]
+        assert before[0] != before[1], "arrival should matter while the days are open"
+        world.close(DAYS[0])
+        for group in range(3):
+            world.credit(*[_one(events, group, index) for index in sorted(late)])
+        world.close(*DAYS[1:])
+        world.now += timedelta(days=2)
+        world.close(date(2026, 11, 21))  # on which the late ones came
+        ends = [
+            [
+                (world.grams(group * GROUP + person), world.points(group * GROUP + person))
+                for person in range(GROUP)
+            ]
+            for group in range(3)
+        ]
+        assert ends[0] == ends[1] == ends[2]
+        assert len(set(ends[0])) > 8
+        assert_books(world)
+
+
+def _one(events: list[tuple[int, date, dict[str, Any]]], group: int, index: int) -> dict[str, Any]:
+    person, _, event = events[index]
+    return of_group(group, person, event)
