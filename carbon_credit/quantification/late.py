@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules
@@ -80,7 +80,7 @@ def settle_late_for_city(session: Session, rules: ProgrammeRules, day: date, *, 
     for; the milligrams posted (zero or less)."""
     if not any(cap.scope == "programme-day" for cap in rules.profile.caps or ()):
         return 0
-    late = (Reduction.programme == rules.code, Reduction.accounting_day == day, Reduction.business_day < day)
+    late = (Reduction.programme == rules.code, *_came_on(day))
     days = session.scalars(select(Reduction.business_day).where(*late).distinct())
     return sum(_share_rest(session, rules, one, day, now) for one in sorted(days) if city_cap(rules, one))
 
@@ -123,7 +123,12 @@ def _late(rules: ProgrammeRules, day: date) -> list[Select[Any]]:
         .join(ReductionEnd, ReductionEnd.reduction_id == Reduction.id)
         .where(*earlier, ReductionEnd.ended_at >= start, ReductionEnd.ended_at < end)
     )
-    return [select(Reduction).where(*earlier, Reduction.accounting_day == day), left]
+    return [select(Reduction).where(Reduction.programme == rules.code, *_came_on(day)), left]
+
+
+def _came_on(day: date) -> tuple[ColumnElement[bool], ...]:
+    # The second is what the index of late ones asks for.
+    return Reduction.accounting_day == day, Reduction.accounting_day > Reduction.business_day
 
 
 def _closed_spans(session: Session, rules: ProgrammeRules, days: Collection[date]) -> list[tuple[str, date]]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules, Share
+from carbon_credit.catalogue.terms import CO2E_BASIS, EVENT_BASIS
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.quantification.caps import is_counted
 from carbon_credit.quantification.cases import Case
@@ -181,13 +182,12 @@ def _post_points(
     session: Session, rules: ProgrammeRules, sums: RunningSums, changed: Sequence[Case], *, now: datetime
 ) -> None:
     rewards = Rewards(session, rules, sums.tallies, now=now)
-    quantities = quantities_of_each(session, [case.standing for case in changed])
-    for case in changed:
+    earning = [case for case in changed if case.standing.recorded_use != "display"]
+    quantities = quantities_of_each(session, [case.standing for case in earning if _counts(rules, case)])
+    for case in earning:
         one = case.standing
-        if one.recorded_use == "display":
-            continue
         for rule in rules.points_rules(one.activity_type, one.business_day):
-            known = quantities[one.reduction_id]
+            known = quantities.get(one.reduction_id, {})
             before = basis_of(rule, one.points_mg, one.points_cap_code, known)
             after = basis_of(rule, one.points_mg + case.delta_mg, case.code, known)
             rewards.count(
@@ -198,3 +198,10 @@ def _post_points(
                 basis=after - before,
             )
     rewards.post()
+
+
+def _counts(rules: ProgrammeRules, case: Case) -> bool:
+    """Whether points for it follow from the event's own quantities, and not from grams or its being there."""
+    one = case.standing
+    given = rules.points_rules(one.activity_type, one.business_day)
+    return any(rule.basis not in (CO2E_BASIS, EVENT_BASIS) for rule in given)

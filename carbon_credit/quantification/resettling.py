@@ -50,8 +50,9 @@ def settle_again(
     late = (
         one_of(session, Reduction.citizen_id, citizens),
         Reduction.programme == rules.code,
-        Reduction.business_day < day,
+        Reduction.accounting_day > Reduction.business_day,
         Reduction.accounting_day >= day,
+        Reduction.business_day < day,
     )
     if not reaches_over_days(rules):
         return 0

@@ -12,6 +12,10 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
+LATE = {
+    "ix_reduction_late_day": ["programme", "accounting_day", "citizen_id"],
+    "ix_reduction_late_citizen": ["citizen_id", "accounting_day"],
+}
 INSTANT = sa.DateTime(timezone=True)
 
 
@@ -42,12 +46,18 @@ def upgrade() -> None:
         "reduction_adjustment",
         ["programme", "accounting_day"],
     )
+    # What came when its day was closed: few of the many, too.
+    late = sa.text("accounting_day > business_day")
+    for name, columns in LATE.items():
+        op.create_index(name, "reduction", columns, postgresql_where=late, sqlite_where=late)
     # Claims and ends are written in the order of time: a few bytes for each block of them.
     op.create_index("ix_event_claim_claimed_at", "event_claim", ["claimed_at"], postgresql_using="brin")
     op.create_index("ix_reduction_end_ended_at", "reduction_end", ["ended_at"], postgresql_using="brin")
 
 
 def downgrade() -> None:
+    for name in LATE:
+        op.drop_index(name, "reduction")
     op.drop_index("ix_reduction_end_ended_at", "reduction_end")
     op.drop_index("ix_event_claim_claimed_at", "event_claim")
     op.drop_index("ix_reduction_adjustment_programme_accounting_day", "reduction_adjustment")

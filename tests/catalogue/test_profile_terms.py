@@ -13,6 +13,7 @@ from carbon_credit.catalogue.rules import EVERYTHING_MG, ProgrammeRules, Share
 from carbon_credit.methodology.engine import compile_package
 from carbon_credit.methodology.errors import (
     DataError,
+    NameRepeated,
     NameUndefined,
     PeriodsOverlap,
     SourceMissing,
@@ -186,3 +187,36 @@ def test_tracks_do_not_meet() -> None:
         city((bus, bus + "    track: public\n"))
     with pytest.raises(ValueWrong, match="project track"):
         city((bus, bus + "    track: project\n"))
+
+
+WINDOW = "events: {late_days: 400, ahead_s: 300, detail_days: 180}"
+
+
+def windows(more: str) -> tuple[str, str]:
+    return WINDOW, WINDOW.replace("}", f", {more}}}")
+
+
+def test_windows_of_lateness_hold_for_a_scene_or_for_all() -> None:
+    found = rules(
+        city(windows("backfill_days: 900, scenes: [{scene: bus, late_days: 3, backfill_days: 30}]"))
+    )
+    assert found.earliest_day("bus.ride", DAY, backfill=False) == date(2026, 11, 18)
+    assert found.earliest_day("bus.ride", DAY, backfill=True) == date(2026, 10, 22)
+    assert found.earliest_day("metro.ride", DAY, backfill=False) == date(2025, 10, 17)
+    assert found.earliest_day("metro.ride", DAY, backfill=True) == date(2024, 6, 4)
+    assert rules(city()).earliest_day("metro.ride", DAY, backfill=True) is None
+    assert rules(city()).until_closed is None
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ("scenes: [{scene: tram, late_days: 3}]", NameUndefined),
+        ("scenes: [{scene: bus, late_days: 3}, {scene: bus, late_days: 4}]", NameRepeated),
+        ("scenes: [{scene: bus, late_days: 0}]", ValueWrong),
+        ("until_closed: week", ValueWrong),
+    ],
+)
+def test_windows_that_say_nothing_clear_are_refused(more: str, error: type[DataError]) -> None:
+    with pytest.raises(error):
+        city(windows(more))
