@@ -27,7 +27,6 @@ from carbon_credit.quantification.models import Reduction, ReductionEnd
 from carbon_credit.quantification.netting import span_end, span_start
 from carbon_credit.quantification.periods import closed_years, finished_days, lock_period_alone
 from carbon_credit.quantification.posting import post_cases
-from carbon_credit.quantification.resettling import reaches_over_days, settle_again
 from carbon_credit.quantification.spans import counted_on
 from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import RunningSums
@@ -39,7 +38,8 @@ def citizens_with_late(
 ) -> list[UUID]:
     """The next citizens by id of whom something came on `day` for earlier days, or left them, where more
     than an arrival can know depends on it."""
-    if not reaches_over_days(rules) and not any(one.annual for one in rules.compiled.values()):
+    spans = {one.methodology.netting for one in rules.compiled.values()} & {"month", "year"}
+    if not spans and not any(one.annual for one in rules.compiled.values()):
         return []
     found: set[UUID] = set()
     for statement in _late(rules, day):
@@ -60,7 +60,7 @@ def settle_late(
     for statement in _late(rules, day):
         rows = statement.where(mine).with_only_columns(Reduction.business_day).distinct()
         days.update(session.scalars(rows))
-    corrected = settle_again(session, rules, day, citizens, now=now)
+    corrected = 0
     for year in sorted(closed_years(session, rules.code, days)):
         lock_period_alone(session, rules.code, "year", year)
         late = (mine, Reduction.accounting_day == day)

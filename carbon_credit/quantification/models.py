@@ -227,7 +227,9 @@ class PeriodClosing(Base):
     """
 
     __tablename__ = "period_closing"
-    __table_args__ = (CheckConstraint("step IN ('citizens', 'city', 'span', 'late', 'record')", name="step"),)
+    __table_args__ = (
+        CheckConstraint("step IN ('again', 'citizens', 'city', 'span', 'late', 'record')", name="step"),
+    )
 
     programme: Mapped[str] = mapped_column(String(16), ForeignKey("programme.code"), primary_key=True)
     starts_on: Mapped[date] = mapped_column(primary_key=True)

@@ -1,9 +1,8 @@
 """Late events before the day on which they came is closed: settled again as days are closed meanwhile.
 
 On arrival a late event gets what a year or month has left beside days that are still open, which count
-provisionally. So that the order of arrival does not matter, it is settled again before each later day of
-its citizen is: beside what is final alone, late ones in the order in which they came. An event of a closed
-day that is final stays as it is.
+provisionally. So that the order of arrival does not matter, it is settled again with the closing of each
+later day, before that day: beside what is final alone, late ones in the order in which they came.
 """
 
 from collections import defaultdict
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules
@@ -35,11 +34,17 @@ from carbon_credit.quantification.trimming import keep_shares
 _Group = tuple[UUID, str, str, date]  # citizen, methodology, kind of span, its first day
 
 
-def reaches_over_days(rules: ProgrammeRules) -> bool:
-    """Whether anything here is limited or netted over more than a day."""
-    return any(cap.scope == "person-year" for cap in rules.profile.caps or ()) or any(
-        one.methodology.netting in ("month", "year") for one in rules.compiled.values()
-    )
+def citizens_with_open(
+    session: Session, rules: ProgrammeRules, day: date, *, after: UUID | None, limit: int
+) -> list[UUID]:
+    """The next citizens by id of whom something came late for days before `day` and is not final, where
+    anything is limited or netted over more than a day."""
+    if not _reaches_over_days(rules):
+        return []
+    statement = select(Reduction.citizen_id).where(*_open(rules, day))
+    if after is not None:
+        statement = statement.where(Reduction.citizen_id > after)
+    return list(session.scalars(statement.distinct().order_by(Reduction.citizen_id).limit(limit)))
 
 
 def settle_again(
@@ -47,20 +52,10 @@ def settle_again(
 ) -> int:
     """Settle what came late for these citizens for days before `day` and is not final; the milligrams
     posted, of which those that belong to `day` are the result. The caller holds the lock of `day`."""
-    late = (
-        one_of(session, Reduction.citizen_id, citizens),
-        Reduction.programme == rules.code,
-        Reduction.accounting_day > Reduction.business_day,
-        Reduction.accounting_day >= day,
-        Reduction.business_day < day,
-    )
-    if not reaches_over_days(rules):
-        return 0
+    late = (one_of(session, Reduction.citizen_id, citizens), *_open(rules, day))
     found = session.execute(
         select(Reduction.citizen_id, Reduction.business_day).where(*late).distinct()
     ).all()
-    if not found:
-        return 0
     days = {business_day for _, business_day in found}
     # Not the locks of the days: they would come after that of `day`, and events take them in order.
     for month in sorted({first_of_month(one) for one in days}):
@@ -85,6 +80,22 @@ def settle_again(
         posted = post_cases(session, rules, sums, those, accounting_day=accounting_day, now=now)
         corrected += posted if accounting_day == day else 0
     return corrected
+
+
+def _reaches_over_days(rules: ProgrammeRules) -> bool:
+    return any(cap.scope == "person-year" for cap in rules.profile.caps or ()) or any(
+        one.methodology.netting in ("month", "year") for one in rules.compiled.values()
+    )
+
+
+def _open(rules: ProgrammeRules, day: date) -> tuple[ColumnElement[bool], ...]:
+    """Late, as its index has it, and to be final with `day` or later."""
+    return (
+        Reduction.programme == rules.code,
+        Reduction.accounting_day > Reduction.business_day,
+        Reduction.accounting_day >= day,
+        Reduction.business_day < day,
+    )
 
 
 def _is_open(case: Case, day: date) -> bool:

@@ -24,7 +24,7 @@ from carbon_credit.quantification.grams import Platforms
 from carbon_credit.quantification.models import DayTally, PeriodClosing, Reduction
 from carbon_credit.quantification.netting import span_end, span_start
 from carbon_credit.quantification.posting import post_cases, share_out_day
-from carbon_credit.quantification.resettling import settle_again
+from carbon_credit.quantification.resettling import citizens_with_open, settle_again
 from carbon_credit.quantification.scopes import NETTED, PERSON_YEAR, SHARED
 from carbon_credit.quantification.settling import reads_on, settle
 from carbon_credit.quantification.sums import RunningSums
@@ -53,6 +53,15 @@ def settle_portion(session: Session, rules: ProgrammeRules, closing: PeriodClosi
         closing.settled_through = None
     session.flush()
     return looked_at
+
+
+def _settle_again(session: Session, rules: ProgrammeRules, closing: PeriodClosing, now: datetime) -> Portion:
+    """What came late for earlier days and is not final: it stands before this day."""
+    day = closing.starts_on
+    citizens = citizens_with_open(session, rules, day, after=_after(closing), limit=CITIZENS_AT_ONCE)
+    if citizens:
+        closing.corrected_mg += settle_again(session, rules, day, citizens, now=now)
+    return _through(closing, citizens, CITIZENS_AT_ONCE)
 
 
 def _settle_citizens(
@@ -107,6 +116,7 @@ def _settle_late(session: Session, rules: ProgrammeRules, closing: PeriodClosing
 
 _Step: TypeAlias = Callable[[Session, ProgrammeRules, PeriodClosing, datetime], Portion]
 _STEPS: dict[str, _Step] = {
+    "again": _settle_again,
     "citizens": _settle_citizens,
     "city": _settle_city,
     "span": _settle_month,
@@ -169,7 +179,6 @@ def _settle(
     session: Session, rules: ProgrammeRules, day: date, citizens: Sequence[UUID], now: datetime
 ) -> int:
     """Post what the canonical order changes for these citizens; the sum of it in milligrams."""
-    corrected = settle_again(session, rules, day, citizens, now=now)
     platforms = Platforms(session, rules)
     cases: list[Case] = cases_of_day(session, programme=rules.code, day=day, citizens=citizens)
     sums = RunningSums(session, rules, platforms)
@@ -183,7 +192,7 @@ def _settle(
     if not over_days:
         # Nobody adds to the day while its lock is held alone.
         sums.lock(case.member for case in moved)
-    return corrected + post_cases(session, rules, sums, moved, accounting_day=day, now=now)
+    return post_cases(session, rules, sums, moved, accounting_day=day, now=now)
 
 
 def _reach_over_days(rules: ProgrammeRules, day: date, cases: Sequence[Case]) -> bool:

@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("city_limit", sa.Text),
         sa.Column("citizens", sa.BigInteger, nullable=False),
         sa.Column("corrected_mg", sa.BigInteger, nullable=False),
-        sa.CheckConstraint("step IN ('citizens', 'city', 'span', 'late', 'record')", name="step"),
+        sa.CheckConstraint("step IN ('again', 'citizens', 'city', 'span', 'late', 'record')", name="step"),
     )
     # Where the order of arrival may have mattered: few of the many.
     op.create_index(
