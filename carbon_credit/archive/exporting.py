@@ -39,7 +39,7 @@ from carbon_credit.quantification.archiving import open_months
 Progress = Callable[[int], None]
 
 PORTION = 5_000
-_ROW_GROUP = 50_000  # rows that are held at once; larger groups compress no better
+_ROW_GROUP = 20_000  # rows that are held at once; larger groups compress no better
 _REST = timedelta(days=1)  # whatever was under way at the end of the month is committed by then
 
 
@@ -80,7 +80,7 @@ def export_month(
         raise ArchiveExists(folder=str(place))
     partial = folder / f"{span.name}.partial"
     partial.mkdir(parents=True, exist_ok=True)  # what an interrupted run left is written over
-    parts = {name: _write(session, span, table_of(name), partial, progress) for name in TABLES}
+    parts = write_files(session, span, partial, progress)
     manifest = Manifest(
         month=span.name,
         since=None if span.since is None else str(span.since),
@@ -92,6 +92,13 @@ def export_month(
     (partial / MANIFEST).write_bytes(manifest.signed(keys_of(session).mac))
     partial.rename(place)
     return place, manifest
+
+
+def write_files(
+    session: Session, span: Span, folder: Path, progress: Progress | None = None
+) -> dict[str, FilePart]:
+    """The rows of each table in `span`, a file each in `folder`."""
+    return {name: _write(session, span, table_of(name), folder, progress) for name in TABLES}
 
 
 def span_of(session: Session, month: date) -> Span:

@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from carbon_credit.kernel import clock, schema
+from carbon_credit.kernel.bulk import later_than, one_of
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.errors import Busy
 from carbon_credit.kernel.ids import first_id_at, made_at, made_since, new_id
@@ -195,6 +198,29 @@ def test_who_reads_everything_is_waited_for_only_a_moment(postgresql_database: D
         with pytest.raises(Busy):
             make(postgresql_database, at)
     assert make(postgresql_database, at) > 0
+
+
+def test_what_a_cause_made_is_looked_for_in_its_month_and_later_ones(postgresql_database: Database) -> None:
+    make(postgresql_database, within(4))
+    table = metadata.tables["transfer"]
+    cause = first_id_at(within(3)).int | 7 << 76
+    read: dict[bool, set[str]] = {}
+    with unit_of_work(postgresql_database, read_only=True) as session:
+        for told in (False, True):
+            wanted = [one_of(session, table.c.reference, [uuid.UUID(int=cause)])]
+            wanted += [later_than(table.c.id, [uuid.UUID(int=cause)])] if told else []
+            statement = sa.select(table.c.id).where(*wanted)
+            plan = session.execute(sa.text("EXPLAIN " + _spelt(session, statement))).scalars()
+            read[told] = set(re.findall(r"\b(transfer_\w+) transfer", "\n".join(plan)))
+    all_months = {partition_name("transfer", month_after(THIS_MONTH, n)) for n in range(4 + AHEAD + 1)}
+    assert read[False] == {*all_months, "transfer_default"}
+    later = {partition_name("transfer", month_after(THIS_MONTH, n)) for n in range(3, 4 + AHEAD + 1)}
+    assert read[True] == {*later, "transfer_default"}
+
+
+def _spelt(session: Session, statement: sa.Select[Any]) -> str:
+    """With its values in the text, as the planner of a statement that runs once sees them."""
+    return str(statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
 
 
 def test_rows_of_before_keep_their_place_and_come_back(postgresql_database: Database) -> None:
