@@ -1,0 +1,60 @@
+"""A real day of shared-bike trips: 53,809 rows that name no rider; a rehearsal gives riders by line."""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carbon_credit.kernel.db import Database
+from tests.cli.conftest import Run, embedded, run, var
+from tests.conftest import missing
+from tests.flows.conftest import findings
+
+FOLDER = os.environ.get("REAL_DATA_DIR")
+pytestmark = pytest.mark.skipif(FOLDER is None, reason="REAL_DATA_DIR is not set: no real trips to read")
+__all__ = ["embedded", "run", "var"]  # fixtures of the command line
+RIDERS = 2_000
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_the_real_day_of_bikes(run: Run, kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    folder = Path(FOLDER or "")
+    if not folder.is_dir():
+        missing("REAL_DATA_DIR is no folder")
+    database: Database = request.getfixturevalue("embedded" if kind == "sqlite" else "postgresql_database")
+    environ = {} if kind == "sqlite" else {"DATABASE_URL": database.settings.database_url}
+    riders, rejects = tmp_path / "riders.csv", tmp_path / "rejects.csv"
+    lines = (f"{line},BIKE-{line % RIDERS}\n" for line in range(2, 53_811))
+    riders.write_text("line,citizen\n" + "".join(lines), encoding="utf-8")
+
+    def imported(*more: str) -> dict[str, Any]:
+        arguments = ["--programme", "x-gd-sz", "--partner", "bikes", "--adapter", "citibike", "--json", *more]
+        # One worker: what a cap leaves of each ride is provisional until its day is closed, and depends on
+        # the order of arrival; the sum stated below is that of the file's order.
+        arguments += ["--rejects", str(rejects), "--enrol-unlinked", "--workers", "1"]
+        arguments += ["--expect-rows", "53809", "--expect-sum", "duration=47451850"]
+        return run("import", *arguments, str(folder / "bike-trips-2017-04-18.csv.gz"), **environ).json
+
+    def told(found: dict[str, Any]) -> tuple[int, ...]:
+        names = ("rows", "credited_rows", "credited", "held", "rejected", "duplicate", "co2e_mg")
+        return tuple(found[name] for name in names)
+
+    def reasons() -> Counter[str]:
+        text = rejects.read_text(encoding="utf-8")
+        return Counter(line.split(",")[2] for line in text.splitlines()[1:])
+
+    assert told(imported()) == (53_809, 0, 0, 0, 53_809, 0, 0)  # nobody is invented
+    assert reasons() == {"no-citizen": 53_809}
+    given = ("--riders", str(riders), "--stations", str(folder / "bike-stations.csv"))
+    first = imported(*given)
+    assert told(first) == (53_809, 50_941, 50_941, 0, 2_868, 0, 3_548_561_504)
+    assert reasons() == {
+        "station-unknown": 2_011,
+        "stations-same": 839,
+        "event-conflict": 14,  # the same second, duration and stations as another trip, and another rider
+        "event-invalid": 4,  # longer than a day
+    }
+    assert findings(database) == []
