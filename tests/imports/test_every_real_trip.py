@@ -1,4 +1,4 @@
-"""A real day of shared-bike trips: 53,809 rows that name no rider; a rehearsal gives riders by line."""
+"""Every trip of a real day of bikes with a rider: what the day is worth, on both databases."""
 
 import os
 from collections import Counter
@@ -20,7 +20,9 @@ RIDERS = 2_000
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_the_real_day_of_bikes(run: Run, kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_every_trip_of_the_real_day(
+    run: Run, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     folder = Path(FOLDER or "")
     if not folder.is_dir():
         missing("REAL_DATA_DIR is no folder")
