@@ -52,6 +52,8 @@ def worker(beat: bool, concurrency: int) -> None:
     schedule = settings.var_dir / "beat-schedule"
     schedule.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "celery", "-A", "carbon_credit.tasks.worker", "worker"]
+    # A name of its own: several workers may run on one host.
+    command += ["--hostname", f"worker-{os.getpid()}@%h"]
     command += ["--concurrency", str(concurrency), "--loglevel", "INFO"]
     command += ["--beat", "--schedule", str(schedule)] if beat else []
     _become(command)
