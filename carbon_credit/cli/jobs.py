@@ -33,7 +33,11 @@ def list_(programme: str, limit: int, as_json: bool) -> None:
     if as_json:
         emit({"imports": [_told(one) for one in found]})
         return
-    table = Table("import", "file", "adapter", "state", "rows", "delivered")
+    table = Table()
+    # The id is what other commands ask for: whole, on one line.
+    table.add_column("import", no_wrap=True, min_width=36)
+    for name in ("file", "adapter", "state", "rows", "delivered"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("state", "rows"))
     for one in found:
         table.add_row(
             str(one.id),
@@ -41,7 +45,7 @@ def list_(programme: str, limit: int, as_json: bool) -> None:
             one.adapter,
             one.state,
             "" if one.rows_total is None else f"{one.rows_total:,}",
-            f"{one.created_at:%Y-%m-%d %H:%M} UTC",
+            f"{one.created_at:%m-%d %H:%MZ}",
         )
     stdout.print(table)
 

@@ -173,10 +173,28 @@ def _show(found: PeriodReport, tables: Sequence[Section]) -> None:
     for number, (title, names, rows) in enumerate(tables):
         if not rows:
             continue
-        table = Table(*names, title=title)
-        for row in rows:
-            table.add_row(*(_cell(one, grams=number == 0 and place > 4) for place, one in enumerate(row)))
-        stdout.print(table)
+        # Sums that are nothing everywhere take room and say nothing; the files have them all.
+        shown = [place for place in range(len(names)) if place < 5 or any(row[place] for row in rows)]
+        cells = [[_cell(row[place], grams=number == 0 and place > 4) for place in shown] for row in rows]
+        headings = [names[place] for place in shown]
+        table = Table(*headings, title=title)
+        for line in cells:
+            table.add_row(*line)
+        needed = stdout.measure(table, options=stdout.options.update(width=1_000)).maximum
+        fits = needed <= stdout.width
+        stdout.print(table if fits else _upright(title, headings, cells))
+
+
+def _upright(title: str, headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    """For a narrow window: a heading and its value a line, one row of the table after the other."""
+    table = Table(title=title, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for line in cells:
+        for heading, value in zip(headings, line, strict=True):
+            table.add_row(heading, value)
+        table.add_section()
+    return table
 
 
 def _cell(value: Cell, *, grams: bool) -> str:
