@@ -1,6 +1,6 @@
 """Why a month cannot be archived, or a folder not be read as an archive."""
 
-from carbon_credit.kernel.errors import Conflict, Invalid, Misconfigured, NotFound
+from carbon_credit.kernel.errors import Conflict, Forbidden, Invalid, Misconfigured, NotFound
 
 
 class ArchiveLibraryMissing(Misconfigured):
@@ -43,3 +43,33 @@ class ArchiveNotFound(NotFound):
     code = "archive-not-found"
     en = "{folder} is no archive: no manifest.json there can be read. An unfinished one ends in .partial."
     zh = "{folder} 不是归档目录：没有可读的 manifest.json。未完成的目录以 .partial 结尾。"
+
+
+class ArchiveOfAnotherMonth(Invalid):
+    code = "archive-of-another-month"
+    en = "{folder} holds {found} and not {month}. Name the folder that archive export wrote for {month}."
+    zh = "{folder} 是 {found} 的归档，而非 {month}。请指定 {month} 的归档目录。"
+
+
+class ArchiveNotProved(Conflict):
+    code = "archive-not-proved"
+    en = "{folder} does not prove {month}: {file}: {detail}. Run: carbon-credit archive verify {folder}"
+    zh = "{folder} 未通过 {month} 的核验：{file}：{detail}。请运行：carbon-credit archive verify {folder}"
+
+
+class ShelvesNeedPostgreSQL(Conflict):
+    code = "archive-shelves-need-postgresql"
+    en = "Only PostgreSQL has tablespaces. The embedded database is one file: move that while nothing runs."
+    zh = "仅 PostgreSQL 支持表空间。内置数据库为单一文件，请在停止服务后移动该文件。"
+
+
+class TablespaceNotFound(NotFound):
+    code = "archive-tablespace-not-found"
+    en = "There is no tablespace {tablespace}. As a superuser: CREATE TABLESPACE {tablespace} LOCATION '...'"
+    zh = "没有表空间 {tablespace}。请以超级用户执行：CREATE TABLESPACE {tablespace} LOCATION '...'"
+
+
+class TablespaceForbidden(Forbidden):
+    code = "archive-tablespace-forbidden"
+    en = "{user} may put nothing in {tablespace}. Run: GRANT CREATE ON TABLESPACE {tablespace} TO {user}"
+    zh = "无权使用表空间 {tablespace}。请以超级用户执行：GRANT CREATE ON TABLESPACE {tablespace} TO {user}"

@@ -67,14 +67,7 @@ def export_month(
     ArchiveLibraryMissing.
     """
     library()
-    span = span_of(session, month)
-    if now < first_instant(month_after(month)) + _REST:
-        raise MonthNotOver(month=span.name)
-    _require_sealed(session, span)
-    still_open = open_months(session, since=span.since, before=span.before)
-    if still_open:
-        told = ", ".join(f"{programme} {day:%Y-%m}" for programme, day in still_open)
-        raise MonthNotClosed(month=span.name, open=told)
+    span = settled_span(session, month, now)
     place = folder / span.name
     if place.exists():
         raise ArchiveExists(folder=str(place))
@@ -112,6 +105,20 @@ def span_of(session: Session, month: date) -> Span:
             if month == one.month:
                 since = None
     return Span(month, since, before)
+
+
+def settled_span(session: Session, month: date, now: datetime) -> Span:
+    """The ids of a month that is over, sealed and closed. Raises MonthNotOver, MonthNotSealed,
+    MonthNotClosed, MonthWithinAnother."""
+    span = span_of(session, month)
+    if now < first_instant(month_after(month)) + _REST:
+        raise MonthNotOver(month=span.name)
+    _require_sealed(session, span)
+    still_open = open_months(session, since=span.since, before=span.before)
+    if still_open:
+        told = ", ".join(f"{programme} {day:%Y-%m}" for programme, day in still_open)
+        raise MonthNotClosed(month=span.name, open=told)
+    return span
 
 
 def sha256_of(path: Path) -> str:

@@ -52,9 +52,9 @@ def partitions_(as_json: bool) -> None:
     if as_json:
         emit({"partitions": [asdict(one) for one in found]})
         return
-    table = Table("table", "partition", "rows", "MB", title="Partitions")
+    table = Table("table", "partition", "rows", "MB", "tablespace", title="Partitions")
     for one in found:
-        table.add_row(one.table, one.name, f"{one.rows:,}", f"{one.bytes // 1_000_000:,}")
+        table.add_row(one.table, one.name, f"{one.rows:,}", f"{one.bytes // 1_000_000:,}", one.tablespace)
     stdout.print(table)
 
 

@@ -32,8 +32,11 @@ _TABLES = """SELECT c.relname AS name, a.attname AS key FROM pg_partitioned_tabl
 _PARTITIONS = """SELECT parent.relname AS "table", c.relname AS name,
     substring(c.relname FROM '_([0-9]{4}_[0-9]{2})$') AS month,
     pg_get_expr(c.relpartbound, c.oid) LIKE 'FOR VALUES FROM (MINVALUE)%' AS is_first,
-    greatest(c.reltuples, 0)::bigint AS rows, pg_total_relation_size(c.oid) AS bytes
+    greatest(c.reltuples, 0)::bigint AS rows, pg_total_relation_size(c.oid) AS bytes,
+    place.spcname AS tablespace
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class parent ON parent.oid = i.inhparent
+    JOIN pg_database d ON d.datname = current_database()
+    JOIN pg_tablespace place ON place.oid = coalesce(nullif(c.reltablespace, 0), d.dattablespace)
     WHERE parent.relkind = 'p' AND parent.relnamespace = current_schema()::regnamespace
     ORDER BY parent.relname, month NULLS LAST"""
 _STATEMENT_TRIGGERS = """SELECT pg_get_triggerdef(oid) FROM pg_trigger
@@ -45,6 +48,7 @@ class Partition:
     """One partition. `month`: its first day, None for the default one. `rows`: as last analysed.
 
     `is_first`: it also holds all that is older than its month. `bytes` counts indexes too.
+    `tablespace`: where its rows lie.
     """
 
     table: str
@@ -53,6 +57,7 @@ class Partition:
     is_first: bool
     rows: int
     bytes: int
+    tablespace: str
 
 
 def divided_tables(session: Session) -> dict[str, str]:
@@ -74,6 +79,7 @@ def partitions(session: Session) -> list[Partition]:
             is_first=row.is_first,
             rows=int(row.rows),
             bytes=int(row.bytes),
+            tablespace=row.tablespace,
         )
         for row in session.execute(text(_PARTITIONS))
     ]
@@ -140,17 +146,17 @@ def _make(session: Session, table: str, key: str, months: Sequence[date]) -> Non
             session,
             f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)",
         )
-        _refuse_truncate(session, table, name)
+        refuse_truncate(session, table, name)
         _run(session, f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES {bounds}")
     if stray:
         # Names of indexes go with their table; those of the new one must be free.
         rows = f"INSERT INTO {table} SELECT * FROM {table}_stray"  # noqa: S608
         _run(session, f"CREATE TABLE {default} PARTITION OF {table} DEFAULT")
-        _refuse_truncate(session, table, default)
+        refuse_truncate(session, table, default)
         _run(session, rows, f"DROP TABLE {table}_stray")
 
 
-def _refuse_truncate(session: Session, table: str, name: str) -> None:
+def refuse_truncate(session: Session, table: str, name: str) -> None:
     """Triggers for each row are inherited; TRUNCATE has only those for each statement."""
     for sql in session.scalars(text(_STATEMENT_TRIGGERS), {"table": table}).all():
         _run(session, sql.replace(f".{table} ", f".{name} ", 1))

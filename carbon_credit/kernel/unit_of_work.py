@@ -77,6 +77,11 @@ def is_locked(error: Exception) -> bool:
     return _state(error) in _LOCKED or "database is locked" in str(getattr(error, "orig", error))
 
 
+def is_stuck(error: Exception) -> bool:
+    """Whether a lock was not had, or each of two waited for the other: what was meant can be tried again."""
+    return is_locked(error) or _state(error) in _AGAIN
+
+
 def _is_unreachable(error: Exception) -> bool:
     # PostgreSQL says nothing where there is no connection; 08: it broke, 57P: the server is going down.
     told = getattr(error, "orig", error)
