@@ -23,6 +23,8 @@ CITIZENS = (1_000_000, 10_000_000, 100_000_000)
 EVENTS_A_DAY = (("few", 20), ("middle", 50), ("many", 150))  # hundredths of an event, citizen and day
 YEAR_OF_A_METROPOLIS = 5_000_000_000  # events
 HOT_MONTHS = 15  # a year, its closing and the corrections after it
+SHELVED_AFTER = (3, 6, 12)  # months on fast disk, where older ones are shelved
+YEARS_KEPT = (1, 3, 10)  # of a metropolis that shelves
 SLACK = 130  # hundredths: dead rows, free room in pages, what the next month needs before one goes
 NODE_DISK = 8 * TB  # of fast disk on one database node
 BACKUP_RATE = 200_000_000  # bytes a second, a base backup over the network
@@ -77,6 +79,15 @@ class Need:
     api_cores: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """Bytes on fast disk (with room) and on slow disk, and the nodes that the fast one asks for."""
+
+    fast: int
+    slow: int
+    nodes: int
+
+
 def unit_of(measured: dict[str, Any]) -> Unit:
     """The bytes of an event from what `bench.storage` kept. Rounded up."""
     one = next(run for run in measured["runs"] if run["a_day"] == 1)
@@ -123,6 +134,18 @@ def need_of(unit: Unit, *, citizens: int, events: int, hot_months: int = HOT_MON
     )
 
 
+def shelves_of(unit: Unit, *, citizens: int, events: int, years: int, fast_months: int) -> Shelves:
+    """After `years` of `events` each, where months older than `fast_months` are shelved as they are.
+
+    What is not divided by month never leaves the fast disk. Shelved months are not written to any more and
+    need no room; their indexes are taken as large as before, though new ones are denser.
+    """
+    divided = events * (unit.event - unit.undivided)
+    fast_divided = divided * min(fast_months, years * MONTHS) // MONTHS
+    fast = (citizens * unit.citizen + fast_divided + years * events * unit.undivided) * SLACK // 100
+    return Shelves(fast=fast, slow=years * divided - fast_divided, nodes=_up(fast, NODE_DISK))
+
+
 def render(measured: dict[str, Any]) -> str:
     """The document."""
     unit = unit_of(measured)
@@ -140,6 +163,7 @@ def render(measured: dict[str, Any]) -> str:
         "assumptions": _assumptions(),
         "sizes": _sizes(unit),
         "metropolis": _metropolis(unit),
+        "undivided": f"{unit.undivided:,}",
         "metropolis_year": _amount(YEAR_OF_A_METROPOLIS * unit.event),
         "claims": _amount(YEAR_OF_A_METROPOLIS * unit.everywhere),
         "hot_months": str(HOT_MONTHS),
@@ -211,13 +235,22 @@ def _sizes(unit: Unit) -> str:
 
 def _metropolis(unit: Unit) -> str:
     lines = [
-        "| months on fast disk | fast disk | slow disk | database nodes |",
-        "|---:|---:|---:|---:|",
+        "| years kept | months on fast disk | fast disk | slow disk | all on fast disk | database nodes |",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
-    for months in (3, 6, 12):
-        need = need_of(unit, citizens=10_000_000, events=YEAR_OF_A_METROPOLIS, hot_months=months)
-        lines.append(f"| {months} | {_amount(need.hot)} | {_amount(need.cold)} | {need.nodes} |")
+    for years in YEARS_KEPT:
+        whole = _of_metropolis(unit, years, years * MONTHS)
+        for months in SHELVED_AFTER:
+            need = _of_metropolis(unit, years, months)
+            lines.append(
+                f"| {years} | {months} | {_amount(need.fast)} | {_amount(need.slow)} | "
+                f"{_amount(whole.fast)} | {need.nodes} |"
+            )
     return "\n".join(lines)
+
+
+def _of_metropolis(unit: Unit, years: int, months: int) -> Shelves:
+    return shelves_of(unit, citizens=10_000_000, events=YEAR_OF_A_METROPOLIS, years=years, fast_months=months)
 
 
 def _hundredths(number: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench import capacity
-from bench.capacity import DOCUMENT, MEASURED, Unit, need_of, render, unit_of
+from bench.capacity import DOCUMENT, MEASURED, Unit, need_of, render, shelves_of, unit_of
 from bench.databases import server_version
 from bench.storage import run
 from tests.conftest import missing
@@ -70,6 +70,25 @@ def test_fewer_months_on_fast_disk_are_the_same_bytes_elsewhere() -> None:
     assert [need.hot for need in needs] == sorted(need.hot for need in needs)
     for need in needs:
         assert need.hot * 100 // capacity.SLACK + need.cold == pytest.approx(need.people + need.year, abs=1)
+
+
+def test_shelves_by_hand() -> None:
+    found = shelves_of(UNIT, citizens=1_000, events=1_200_000, years=3, fast_months=6)
+    # Half a year of 1,500 bytes stays; two and a half go; three years of 500 bytes never do.
+    assert found.fast == (3_000_000 + 600_000 * 1_500 + 3 * 1_200_000 * 500) * 13 // 10
+    assert found.slow == 3_000_000 * 1_500
+    assert found.nodes == 1
+
+
+@pytest.mark.parametrize("years", [1, 3, 10])
+@pytest.mark.parametrize("months", [1, 12, 200])
+def test_shelving_loses_no_byte_and_the_first_year_is_the_table_of_sizes(years: int, months: int) -> None:
+    found = shelves_of(UNIT, citizens=10, events=12_000_000, years=years, fast_months=months)
+    need = need_of(UNIT, citizens=10, events=12_000_000, hot_months=months)
+    everything = need.people + years * need.year
+    assert found.fast * 100 // capacity.SLACK + found.slow == pytest.approx(everything, abs=1)
+    if years == 1:
+        assert (found.fast, found.slow, found.nodes) == (need.hot, need.cold, need.nodes)
 
 
 def test_the_measurement_runs() -> None:
