@@ -77,10 +77,15 @@ class Ignored(Record, frozen=True, kw_only=True):
 
 
 class IdSpec(Record, frozen=True, kw_only=True):
-    """The id of an event: a column, or a digest of what these columns say, freed of spelling."""
+    """The id of an event: a column, or a digest of what these columns say, freed of spelling.
+
+    `rider`: whose trip it was belongs to the digest, where the riders file says it: the columns alone do not
+    tell two trips apart.
+    """
 
     column: Name | None = None
     digest: Annotated[tuple[Name, ...], Meta(max_length=32)] = ()
+    rider: bool = False
 
 
 class Moment(Record, frozen=True, kw_only=True):

@@ -42,6 +42,8 @@ def row_reader(mapping: Mapping, at: Places, *, measure: Measure, riders: RiderL
     begun = _begin_reader(mapping, at)
     ended = _end_reader(mapping, at)
     id_of = _id_reader(mapping, at)
+    told_by_rider = mapping.id is not None and mapping.id.rider
+    rider_of = _rider_reader(riders, by_line=told_by_rider)
     revision = at[mapping.revision] if mapping.revision else None
     revision_of = amount_reader("1", "down")
     card = at[mapping.citizen.column] if mapping.citizen.column else None
@@ -61,7 +63,7 @@ def row_reader(mapping: Mapping, at: Places, *, measure: Measure, riders: RiderL
             if not citizen:
                 raise RowRefused("card-missing")
         else:
-            found = (riders.of_trip(trip) or riders.of_line(line)) if riders else None
+            found = rider_of(trip, line)
             if found is None:
                 raise RowRefused("no-citizen")
             citizen = found
@@ -80,7 +82,7 @@ def row_reader(mapping: Mapping, at: Places, *, measure: Measure, riders: RiderL
             if value is not None:
                 data[name] = value
         event: dict[str, object] = {
-            "id": trip,
+            "id": ride_id(mapping.name, trip, citizen) if told_by_rider else trip,
             "revision": 1 if revision is None or not values[revision] else revision_of(values[revision]),
             "type": kind,
             "occurred_at": start.isoformat(),
@@ -167,6 +169,15 @@ def ride_id(adapter: str, *said: object) -> str:
     return sha256_hex(canonical_json([adapter, *said]))[:ID_HEX]
 
 
+def _rider_reader(riders: RiderList | None, *, by_line: bool) -> Callable[[str, int], str | None]:
+    """Whose the trip with this id on this line was. `by_line`: several trips may have this id."""
+    if riders is None:
+        return lambda _trip, _line: None
+    if by_line:
+        return lambda _trip, line: riders.of_line(line)
+    return lambda trip, line: riders.of_trip(trip) or riders.of_line(line)
+
+
 def _begin_reader(mapping: Mapping, at: Places) -> Callable[[Values], datetime]:
     moment = mapping.occurred_at
     moment = Moment(column=moment) if isinstance(moment, str) else moment
@@ -224,6 +235,7 @@ def _time_reader(mapping: Mapping, formats: tuple[str, ...]) -> TimeReader:
 
 
 def _id_reader(mapping: Mapping, at: Places) -> Callable[[Values], str]:
+    """The id as the columns alone say it."""
     rule = mapping.id
     if rule is None or rule.column is not None:
         place = at[rule.column or ""] if rule else 0

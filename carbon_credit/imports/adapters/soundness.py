@@ -156,6 +156,8 @@ class _Wrong:
                 yield from self._known(("id", "digest", place), name)
             if mapping.id.column:
                 yield from self._known(("id", "column"), mapping.id.column)
+            if mapping.id.rider and not (mapping.id.digest and who.riders):
+                yield self._value("id", "rider", what="only with digest, and where citizen says riders: true")
             return
         said = [mapping.id, mapping.revision, mapping.ended_at, who.riders or None]
         worded = [one for one in (mapping.type, who.kind) if isinstance(one, Words)]

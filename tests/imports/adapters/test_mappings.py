@@ -90,6 +90,13 @@ def test_a_sound_mapping(written: Callable[..., str], tmp_path: Path) -> None:
         ("rounding: down", "rounding: floor", ValueWrong, 16, "half-up"),
         ("{column: serial}", "{}", ValueWrong, 13, "either column or digest"),
         ("{column: serial}", "{digest: [serial, nope]}", NameUndefined, 13, "nope"),
+        (
+            "{column: serial}",
+            "{digest: [serial], rider: true}",
+            ValueWrong,
+            13,
+            "only with digest, and where",
+        ),
         ("kind: transit-card, column: card", "kind: transit-card", ValueWrong, 15, "riders: true"),
         ("distance_source: meter", "distance_source: {}", ValueWrong, 18, "say column"),
         ("  km: km\n", "  km: time\n", ValueWrong, 7, "feeds at already"),

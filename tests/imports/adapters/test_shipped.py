@@ -189,9 +189,15 @@ def test_bike_trips_need_a_list_of_riders(tmp_path: Path) -> None:
         "data": {"distance_m": 1111, "distance_source": "gates", "duration_s": 285},
     }
     assert reasons(found) == {3: "stations-same", 4: "station-unknown", 5: "no-citizen"}
-    riders.write_text(f"trip,citizen\n{event['id']},A\n", encoding="utf-8")
-    by_trip, _ = read(tmp_path, "citibike", BIKES + TRIP, riders=riders, stations=STATIONS)
-    assert events(by_trip) == [event]
+
+
+def test_two_riders_of_like_trips_are_two_trips(tmp_path: Path) -> None:
+    riders = tmp_path / "riders.csv"
+    riders.write_text("line,citizen\n2,A\n3,B\n4,A\n", encoding="utf-8")
+    found, _ = read(tmp_path, "citibike", BIKES + TRIP * 3, riders=riders, stations=STATIONS)
+    first, second, again = events(found)
+    assert first["id"] != second["id"]
+    assert again == first
 
 
 def test_the_birth_year_is_never_read(tmp_path: Path) -> None:
