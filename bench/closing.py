@@ -1,12 +1,14 @@
-"""Closing a day, beside crediting its events: nobody is capped, so nothing but the proof of that is to do."""
+"""Closing a day, beside the import of its events: nobody is capped, which it has to prove."""
 
 from datetime import date
 from time import perf_counter
 
 import psycopg
 
+from bench.importing import TOGETHER, imported
 from bench.measure import Figure, Plan, compared
-from bench.town import Part, Town, Want, credited_together, plain, town
+from bench.progress import Progress
+from bench.town import Part, Town, Want, plain, town
 from carbon_credit.kernel.clock import now
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.settings import Settings
@@ -14,20 +16,19 @@ from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.quantification.closing import close_portion
 
 SECTION = "Closing on PostgreSQL"
-BATCH, TOGETHER = 2000, 2
 RIDES_A_DAY = 3  # of a person
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """Events per second of the closing of a day, by one process, and of its crediting, by two."""
+    """Events per second of the closing of a day, by one process, and of its import, by two."""
     with town(Want(plan.rides // RIDES_A_DAY, 0, plan.rides // RIDES_A_DAY * RIDES_A_DAY)) as ours:
         rounds = [_round(ours, ours.parts[0]) for _ in range(min(plan.rounds, 3))]
-        return compared(SECTION, [("close the day", "events/s"), ("credit its events", "events/s")], rounds)
+        return compared(SECTION, [("close the day", "events/s"), ("import its events", "events/s")], rounds)
 
 
 def _round(ours: Town, part: Part) -> list[float]:
     with ours.copy() as settings:
-        credited = credited_together([part], settings, size=BATCH, processes=TOGETHER).seconds
+        credited = imported(ours, settings, workers=TOGETHER).spent.seconds
         begin = perf_counter()
         _close(settings, part)
         return [part.count / (perf_counter() - begin), part.count / credited]
@@ -36,17 +37,21 @@ def _round(ours: Town, part: Part) -> list[float]:
 def _close(settings: Settings, part: Part) -> None:
     day, events = _day(settings)
     database = Database(settings)
+    progress, citizens = Progress("citizens looked at", part.count // RIDES_A_DAY), 0
     try:
         while True:
-            _, closing = transact(
+            looked_at, closing = transact(
                 database,
                 lambda session: close_portion(
                     session, programme=part.programme, day=day, now=now(), closed_by="bench"
                 ),
             )
+            citizens += looked_at
+            progress.at(citizens)
             if closing is not None:
                 break
     finally:
+        progress.close()
         database.dispose()
     if events != part.count:
         raise AssertionError(f"{events} of {part.count} events are of the day that was closed")

@@ -28,6 +28,7 @@ from carbon_credit.identity.operations import issue_credential
 from carbon_credit.identity.tokens import TokenKeys, Tokens
 from carbon_credit.kernel.clock import now
 from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.settings import Settings
 from carbon_credit.kernel.unit_of_work import transact
 
 SECTION = "HTTP on PostgreSQL"
@@ -35,16 +36,19 @@ WORKERS = 2
 CONNECTIONS = 32
 BATCH = 1000
 BATCH_CONNECTIONS = 8
+QUICK_THREADS = 4  # each holds a connection to a server that others may use too
 _LONGER = 5  # a round over HTTP lasts so many times that of a deed: threads and caches have to settle
 _START_S = 60
 
+SERVICE = "carbon_credit.factory:create_app()"
 BARE_TABLE = "CREATE TABLE IF NOT EXISTS bench_bare (id uuid PRIMARY KEY, body jsonb NOT NULL)"
 _INSERT = "INSERT INTO bench_bare (id, body) VALUES (%s, %s)"
 
 
 def measure(plan: Plan) -> list[Figure]:
     """Single posts on 32 connections beside the bare view on as many; batches of 1,000 on eight."""
-    with fresh_database("PostgreSQL") as database, served(database, plan) as site:
+    threads = THREADS if plan.rounds > 1 else QUICK_THREADS
+    with fresh_database("PostgreSQL") as database, served(database, plan, threads=threads) as site:
         seconds = plan.seconds * _LONGER
         contenders: list[tuple[str, Callable[[], load.Load], int]] = [
             (f"batches of {BATCH:,}, {BATCH_CONNECTIONS} connections", lambda: site.batches(seconds), BATCH),
@@ -118,13 +122,21 @@ def served(
 ) -> Iterator[Site]:
     """The service on `database` with a city's people in it, and the bare view beside it."""
     city = City(database, plan.people)
-    token = _token(database, city.partner)
-    url = database.engine.url.render_as_string(hide_password=False)
+    token = access(database, city.partner)
     with database.engine.connect() as connection:
         connection.exec_driver_sql(BARE_TABLE)
         connection.commit()
-    environ = {"DATABASE_URL": url, "CARBON_CREDIT_VAR": str(database.settings.var_dir)}
-    applications = {"service": "carbon_credit.factory:create_app()", "bare": "bench.http:bare_app()"}
+    applications = {"service": SERVICE, "bare": "bench.http:bare_app()"}
+    with up(database.settings, applications, workers=workers, threads=threads) as ports:
+        yield Site(city, token, ports)
+
+
+@contextmanager
+def up(
+    settings: Settings, applications: Mapping[str, str], *, workers: int = WORKERS, threads: int = THREADS
+) -> Iterator[Mapping[str, int]]:
+    """These applications on the database of `settings`, each under a gunicorn of its own; their ports."""
+    environ = {"DATABASE_URL": settings.database_url, "CARBON_CREDIT_VAR": str(settings.var_dir)}
     started: list[subprocess.Popen[bytes]] = []
     try:
         ports = {}
@@ -133,7 +145,7 @@ def served(
             started.append(_start(application, ports[name], environ, workers, threads))
         for name, port in ports.items():
             _await(port, "/healthz" if name == "service" else "/bare")
-        yield Site(city, token, ports)
+        yield ports
     finally:
         for process in started:
             process.terminate()
@@ -187,7 +199,8 @@ def _await(port: int, path: str) -> None:
     raise RuntimeError(f"no server answers on port {port}")
 
 
-def _token(database: Database, partner: uuid.UUID) -> str:
+def access(database: Database, partner: uuid.UUID) -> str:
+    """A token of the partner's."""
     settings = database.settings
     issued = transact(database, lambda session: issue_credential(session, party_id=partner, now=now()))
     tokens = Tokens(

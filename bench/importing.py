@@ -4,58 +4,94 @@ import csv
 import os
 import subprocess
 import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import LiteralString
 
 import orjson
+import psycopg
 
-from bench.measure import Figure, Plan, single
-from bench.town import Part, Spent, Town, Want, town
+from bench.measure import Figure, Plan, compared, single
+from bench.progress import Progress
+from bench.town import Part, Spent, Town, Want, plain, town
 from carbon_credit.kernel.settings import Settings
 
 SECTION = "Memory of an import on PostgreSQL"
 PARTNER = "bench"
 COLUMNS = ("ride_id", "type", "card", "started_at", "distance_m", "distance_source")
+TOGETHER = 2
+RIDES_EACH = 500  # of a person, over a year
+_GLANCE_S = 0.1
+_TOOK = "SELECT extract(epoch FROM ended_at - created_at) FROM import_job"
+_DONE = "SELECT coalesce(sum(rows) FILTER (WHERE done_at IS NOT NULL), 0) FROM import_chunk"
 _DOOR = "from carbon_credit.cli.main import main; main()"
 
 
 def measure(plan: Plan) -> list[Figure]:
-    """MiB of the largest process of an import, for a file and for one that is ten times longer."""
-    with town(Want(plan.people, 0, plan.rides)) as ours:
+    """MiB of the largest process of an import, for a long file and for its beginning."""
+    with town(Want(max(plan.people, plan.imported // RIDES_EACH), 0, plan.imported)) as ours:
         (whole,) = ours.parts
-        tenth = first_rows(whole, plan.rides // 10)
-        figures = []
-        for name, file in (("a tenth", tenth), ("whole", csv_of(whole))):
+        files = {plan.imported: csv_of(whole), plan.beside: first_rows(whole, plan.beside)}
+        found = {}
+        for rows, file in files.items():
             with ours.copy() as settings:
-                spent, peak_mib = run(whole, settings, file, workers=2)
-            rows = plan.rides // 10 if file == tenth else plan.rides
-            figures.append(single(SECTION, f"import, {name}", "rows/s", rows / spent.seconds))
-            figures.append(single(SECTION, f"most memory, {name}", "MiB", peak_mib))
-    return figures
+                found[rows] = run(whole, settings, file, rows=rows, workers=TOGETHER)
+    peaks = [[one.peak_mib for one in found.values()]]
+    figures = [
+        single(SECTION, f"import, {rows:,} rows", "rows/s", rows / one.spent.seconds)
+        for rows, one in found.items()
+    ]
+    return figures + compared(SECTION, [(f"most memory, {rows:,} rows", "MiB") for rows in found], peaks)
 
 
-def imported(ours: Town, settings: Settings, *, workers: int) -> Spent:
-    """All rides of the town's first part, from a file: reading, staging, crediting, starting up."""
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import took: from its opening to its end, and `start_s` around that, to begin and to end the
+    command; MiB of the largest of its processes."""
+
+    spent: Spent
+    start_s: float
+    peak_mib: float
+
+
+def imported(ours: Town, settings: Settings, *, workers: int) -> Imported:
+    """All rides of the town's first part, from a file: reading, staging, crediting."""
     part = ours.parts[0]
-    spent, _ = run(part, settings, csv_of(part), workers=workers)
-    return spent
+    return run(part, settings, csv_of(part), rows=part.count, workers=workers)
 
 
-def run(part: Part, settings: Settings, file: Path, *, workers: int) -> tuple[Spent, float]:
-    """What the command takes, and the most memory of any of its processes in MiB."""
+def run(part: Part, settings: Settings, file: Path, *, rows: int, workers: int) -> Imported:
+    """Run the command as an operator does. Raises AssertionError where it fails."""
     command = [sys.executable, "-c", _DOOR, "import", "--programme", part.programme, "--partner", PARTNER]
     command += ["--adapter", "generic-ride", "--workers", str(workers), "--json", str(file)]
     places = {"DATABASE_URL": settings.database_url, "CARBON_CREDIT_VAR": str(settings.var_dir)}
     begin = perf_counter()
-    process = subprocess.Popen(
-        command, env={**os.environ, **places}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise AssertionError("the import failed")
+    with psycopg.connect(plain(settings), autocommit=True) as connection:
+        with closing(Progress("rows imported", rows)) as progress:
+            process = subprocess.Popen(
+                command, env={**os.environ, **places}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+                time.sleep(_GLANCE_S)
+                if progress.is_due:
+                    progress.at(int(_one(connection, _DONE)))
+        seconds = perf_counter() - begin
+        _, status, used = ended
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise AssertionError("the import failed")
+        took = _one(connection, _TOOK)
     peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return Spent(perf_counter() - begin, used.ru_utime + used.ru_stime, 0.0), peak
+    return Imported(Spent(took, used.ru_utime + used.ru_stime, 0.0), seconds - took, peak)
+
+
+def _one(connection: psycopg.Connection, question: LiteralString) -> float:
+    row = connection.execute(question).fetchone()
+    assert row is not None
+    return float(row[0])
 
 
 def csv_of(part: Part) -> Path:

@@ -8,6 +8,7 @@ import selectors
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 
 _END = b"\r\n\r\n"
@@ -42,8 +43,11 @@ def post(path: str, body: bytes, *, token: str | None = None) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def run(port: int, *, connections: int, seconds: float, make: Callable[[], bytes]) -> Load:
-    """Each connection sends what `make` gives, waits for the answer, and goes on for `seconds`."""
+def run(port: int, *, connections: int, make: Callable[[], bytes | None], seconds: float = inf) -> Load:
+    """Each connection sends what `make` gives, waits for the answer, and goes on for `seconds`.
+
+    None from `make`: there is nothing left to send.
+    """
     loads = Load()
     selector = selectors.DefaultSelector()
     for _ in range(connections):
@@ -52,9 +56,8 @@ def run(port: int, *, connections: int, seconds: float, make: Callable[[], bytes
     begin = perf_counter()
     end = begin + seconds
     for key in list(selector.get_map().values()):
-        key.data.send(make())
-    busy = connections
-    while busy:
+        _next(selector, key.data, make())
+    while selector.get_map():
         ready = selector.select(timeout=_SILENCE_S)
         if not ready:
             raise RuntimeError("the server has fallen silent")
@@ -65,15 +68,18 @@ def run(port: int, *, connections: int, seconds: float, make: Callable[[], bytes
             now = perf_counter()
             loads.statuses[answered] = loads.statuses.get(answered, 0) + 1
             loads.latencies.append(now - key.data.sent_at)
-            if now < end:
-                key.data.send(make())
-            else:
-                selector.unregister(key.data.socket)
-                key.data.socket.close()
-                busy -= 1
+            _next(selector, key.data, make() if now < end else None)
     loads.seconds = perf_counter() - begin
     selector.close()
     return loads
+
+
+def _next(selector: selectors.BaseSelector, one: "_Connection", request: bytes | None) -> None:
+    if request is not None:
+        one.send(request)
+        return
+    selector.unregister(one.socket)
+    one.socket.close()
 
 
 class _Connection:

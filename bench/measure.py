@@ -18,7 +18,8 @@ class Plan:
     """How long to measure: `rounds` of `seconds` for each contender.
 
     The database holds `people`, and `history` events or transfers before the first round; `rides`
-    more are credited where a whole file is, and `stored` are there where it is about what is stored.
+    more are credited where a whole file is, and `stored` are there where it is about what is stored. For
+    memory `imported` rows are imported, and `beside` of them.
     """
 
     rounds: int
@@ -27,12 +28,19 @@ class Plan:
     history: int
     rides: int
     stored: int
+    imported: int
+    beside: int
 
 
-FULL = Plan(rounds=5, seconds=0.8, people=2000, history=20_000, rides=50_000, stored=200_000)
-QUICK = Plan(rounds=1, seconds=0.02, people=100, history=500, rides=1500, stored=3000)
-# A million rides and ten million stored: hours, for a machine that has nothing else to do.
-CITY = Plan(rounds=3, seconds=5, people=2000, history=20_000, rides=1_000_000, stored=10_000_000)
+FULL = Plan(
+    5, 0.8, people=2000, history=20_000, rides=50_000, stored=200_000, imported=200_000, beside=50_000
+)
+QUICK = Plan(1, 0.02, people=100, history=500, rides=1500, stored=3000, imported=1500, beside=150)
+# A million rides, ten million stored, ten million imported: hours, for a machine that has nothing else to do.
+CITY = Plan(
+    rounds=3, seconds=5, people=2000, history=20_000, rides=1_000_000,
+    stored=10_000_000, imported=10_000_000, beside=100_000,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,11 @@ def compared(
             )
         )
     return figures
+
+
+def spread(section: str, name: str, unit: str, values: Sequence[float]) -> Figure:
+    """A figure that stands beside nothing."""
+    return Figure(section, name, unit, median(values), min(values), max(values))
 
 
 def single(section: str, name: str, unit: str, value: float) -> Figure:

@@ -5,7 +5,20 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from bench import bulk, closing, engine, events, hotrow, http, importing, ledger, openfisca, stored, stream
+from bench import (
+    batches,
+    bulk,
+    closing,
+    engine,
+    events,
+    hotrow,
+    http,
+    importing,
+    ledger,
+    openfisca,
+    stored,
+    stream,
+)
 from bench.databases import KINDS
 from bench.measure import Figure, Plan, process_peak_mib, single
 from carbon_credit.kernel.process import settle
@@ -21,6 +34,7 @@ def sections() -> dict[str, Section]:
         found |= {f"{title} on {kind}": partial(measure, kind) for kind in KINDS}
     return found | {
         bulk.SECTION: bulk.measure,
+        batches.SECTION: batches.measure,
         hotrow.SECTION: hotrow.measure,
         stored.SECTION: stored.measure,
         closing.SECTION: closing.measure,

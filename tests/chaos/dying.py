@@ -1,4 +1,6 @@
-"""The command line, killed with -9 at a named point: `python dying.py POINT TURN COMMAND...`.
+"""The command line, killed with -9 at named points: `python dying.py POINT:TURN[,POINT:TURN...] COMMAND...`.
+
+Each point kills a process of its own, in this order, forked from one that has loaded everything.
 
 The product knows nothing of this. The driver's cursor and connection are wrapped here, so a point is what
 the process has just said to PostgreSQL. A turn is a transaction that claims events: at its TURN-th time
@@ -95,9 +97,23 @@ def doom(point: str, turn: int) -> None:
     psycopg.Connection.rollback = rolling_back  # type: ignore[method-assign]
 
 
+def lives(points: str) -> None:
+    """Run the command once for each point, in a child that must die there; stops where one lives."""
+    for one in points.split(","):
+        point, _, turn = one.rpartition(":")
+        child = os.fork()
+        if child == 0:
+            doom(point, int(turn))
+            main()
+            os._exit(0)  # it lived
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
+            sys.exit(f"the point {point!r} was never reached")
+
+
 if __name__ == "__main__":
-    doom(sys.argv[1], int(sys.argv[2]))
-    sys.argv[1:] = sys.argv[3:]
     from carbon_credit.cli.main import main
 
-    main()
+    deaths = sys.argv[1]
+    sys.argv[1:] = sys.argv[2:]
+    lives(deaths)

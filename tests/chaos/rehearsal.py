@@ -82,8 +82,8 @@ class City:
         return json.loads(ran.stdout.splitlines()[-1]) if code == 0 else ran.stderr
 
     def start(self, *arguments: str, doom: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        """Start a command, in a process group of its own; `doom`: point and turn of its death."""
-        door = (sys.executable, str(ROOT / "tests/chaos/dying.py"), *doom) if doom else DOOR
+        """Start a command, in a process group of its own; `doom`: where it dies, each as POINT:TURN."""
+        door = (sys.executable, str(ROOT / "tests/chaos/dying.py"), ",".join(doom)) if doom else DOOR
         with (self.folder / "stderr.txt").open("ab") as told:
             return subprocess.Popen(
                 [*self.prefix, *door, *arguments],

@@ -24,9 +24,8 @@ WARMING_S = 3.0  # a moment at random begins when the process is about to work
 
 def test_killed_at_each_point_of_a_transaction(everyday: Rehearsal, tmp_path: Path) -> None:
     with everyday.copy(tmp_path) as city:
-        for turn, point in enumerate(POINTS):
-            # The first or the second time that it comes past, so that something is done between the deaths.
-            dies(city, point, 1 + turn % 2)
+        # The first or the second time that it comes past, so that something is done between the deaths.
+        dies(city, *((point, 1 + place % 2) for place, point in enumerate(POINTS)))
         finished(city, everyday)
 
 
@@ -39,7 +38,7 @@ def test_killed_at_random(long: Rehearsal, tmp_path: Path) -> None:
     with long.copy(tmp_path) as city:
         for number, after in enumerate(deaths):
             if number < len(POINTS):
-                dies(city, POINTS[number], chance.randint(1, 3))
+                dies(city, (POINTS[number], chance.randint(1, 3)))
                 killed += 1
             else:
                 killed += is_killed(city, after, chance)
@@ -47,10 +46,11 @@ def test_killed_at_random(long: Rehearsal, tmp_path: Path) -> None:
     assert killed >= KILLS * 3 // 4, f"only {killed} of {KILLS} came while it ran"
 
 
-def dies(city: City, point: str, turn: int) -> None:
-    """One process imports, and comes to the point."""
-    process = city.start(*city.importing(workers=1), doom=(point, str(turn)))
-    assert process.wait(PATIENCE_S) == -signal.SIGKILL, f"the point {point!r} was never reached"
+def dies(city: City, *points: tuple[str, int]) -> None:
+    """One process imports, and dies where it comes past a point for so many times; then the next."""
+    doom = [f"{point}:{turn}" for point, turn in points]
+    process = city.start(*city.importing(workers=1), doom=doom)
+    assert process.wait(PATIENCE_S) == 0, (city.folder / "stderr.txt").read_text()
 
 
 def is_killed(city: City, after: int, chance: random.Random) -> bool:

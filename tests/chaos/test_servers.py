@@ -14,6 +14,7 @@ from tests.chaos.test_kills import finished
 DISK_MB = 400
 
 
+@pytest.mark.long
 def test_postgresql_goes_down_in_the_middle(everyday: Rehearsal, tmp_path: Path) -> None:
     with own_postgresql() as server:
         city = everyday.moved(server, tmp_path)

@@ -25,7 +25,7 @@ def test_a_worker_is_killed_in_the_middle(everyday: Rehearsal, tmp_path: Path, q
     with everyday.copy(tmp_path) as copy:
         city = replace(copy, environ={"CELERY_BROKER_URL": BROKER, "CELERY_QUEUE": queue})
         # It has read the file and died at its first batch: the rest is for workers to find.
-        dies(city, "claims", 1)
+        dies(city, ("claims", 1))
         with running(city, WORKER) as victim:
             until(lambda: city.rows_done() > everyday.rides // 5)
             os.killpg(victim.pid, signal.SIGKILL)
@@ -39,7 +39,7 @@ def test_a_worker_is_killed_in_the_middle(everyday: Rehearsal, tmp_path: Path, q
 def test_redis_is_emptied_in_the_middle(everyday: Rehearsal, tmp_path: Path) -> None:
     with everyday.copy(tmp_path) as copy, own_redis() as address:
         city = replace(copy, environ={"CELERY_BROKER_URL": address, "REDIS_URL": address})
-        dies(city, "claims", 1)
+        dies(city, ("claims", 1))
         with running(city, WORKER):
             until(lambda: city.rows_done() > everyday.rides // 5)
             redis.Redis.from_url(address).flushall()
