@@ -163,7 +163,7 @@ def bare_app() -> Flask:
     def insert() -> Response:
         connection = getattr(local, "connection", None)
         if connection is None:
-            connection = local.connection = psycopg.connect(url)
+            connection = local.connection = _connected(url)
         event = orjson.loads(request.get_data())
         row_id = uuid.uuid4()
         connection.execute(_INSERT, (row_id, orjson.dumps(event).decode()))
@@ -171,6 +171,18 @@ def bare_app() -> Flask:
         return Response(orjson.dumps({"id": str(row_id)}), mimetype="application/json")
 
     return app
+
+
+def _connected(url: str) -> psycopg.Connection:
+    """A connection, as soon as the server has one to give: others may use it too."""
+    end = time.monotonic() + _START_S
+    while True:
+        try:
+            return psycopg.connect(url)
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 def _start(

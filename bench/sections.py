@@ -45,7 +45,8 @@ def sections() -> dict[str, Section]:
 
 def run_alone(name: str, section: Section, plan: Plan) -> list[Figure]:
     """The figures of a section. In a fresh process its peak memory is its own, and no cache is warm."""
-    fresh = multiprocessing.get_context("spawn")
+    fresh = multiprocessing.get_context("forkserver")
+    fresh.set_forkserver_preload([__name__])  # once loaded, never used: each section is forked from that
     with ProcessPoolExecutor(max_workers=1, mp_context=fresh) as pool:
         return pool.submit(_with_memory, name, section, plan).result()
 

@@ -144,7 +144,8 @@ def credited_together(parts: Sequence[Part], settings: Settings, *, size: int, p
     """
     files = [_Batch(part.programme, part.partner, path) for part in parts for path in part.chunks(size)]
     files.sort(key=lambda one: one.path.name)
-    fresh = multiprocessing.get_context("spawn")
+    fresh = multiprocessing.get_context("forkserver")
+    fresh.set_forkserver_preload([__name__])
     ready, position, told = fresh.Barrier(processes + 1), fresh.Value("q", 0), fresh.Queue()
     work = (settings, files, ready, position, told)
     workers = [fresh.Process(target=_worker, args=work) for _ in range(processes)]
