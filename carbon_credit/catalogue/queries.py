@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.activities import read_activities
@@ -32,6 +32,12 @@ _COMPILED: dict[str, CompiledMethodology] = {}
 # Which version governs depends on what is published: the stamp of the catalogue is part of the key.
 _RULES: dict[tuple[str, str, str], ProgrammeRules] = {}
 _MOST_RULES = 500
+# Asked by every call: made once.
+_PRESENT = select(
+    Programme.phase,
+    Programme.profile_digest,
+    select(CatalogueStamp.stamp).scalar_subquery().label("stamp"),
+).where(Programme.code == bindparam("programme"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +109,7 @@ def time_zone(session: Session, *, programme: str) -> str:
 
 def programme_rules(session: Session, *, programme: str) -> ProgrammeRules:
     """The rules of the programme as they are now, with what is published now. Raises ProgrammeNotFound."""
-    stamp = select(CatalogueStamp.stamp).scalar_subquery()
-    statement = select(Programme.phase, Programme.profile_digest, stamp.label("stamp")).where(
-        Programme.code == programme
-    )
-    row = session.execute(statement).one_or_none()
+    row = session.connection().execute(_PRESENT, {"programme": programme}).one_or_none()
     if row is None:
         raise ProgrammeNotFound(programme=programme)
     return _rules(session, row.profile_digest, row.phase, row.stamp or "")

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from carbon_credit.identity.errors import PartyNotFound
 from carbon_credit.identity.links import Link, digests
 from carbon_credit.identity.queries import (
     CitizenRecord,
@@ -16,6 +17,7 @@ from carbon_credit.identity.queries import (
     citizens_by_id,
     consents_of,
     mandates_of,
+    party,
     resolve_links,
 )
 from carbon_credit.kernel import wire
@@ -25,12 +27,14 @@ from carbon_credit.kernel.db import is_postgresql, keys_of
 _BY_LINK = """
 SELECT l.value_digest, c.id, l.state, c.status = 'active',
        s.id, s.scene, s.text_version, s.tier, s.given_at, s.withdrawn_at,
-       m.id, m.text_version, m.share_percent, m.tier, m.given_at, m.withdrawn_at
-FROM citizen_link l
-JOIN citizen c ON c.id = l.citizen_id
-LEFT JOIN consent s ON s.citizen_id = c.id AND s.partner_id = %b AND s.scene = ANY (%b::varchar[])
+       m.id, m.text_version, m.share_percent, m.tier, m.given_at, m.withdrawn_at,
+       p.status = 'active'
+FROM party p
+LEFT JOIN (citizen_link l JOIN citizen c ON c.id = l.citizen_id)
+       ON l.value_digest = ANY (%b::uuid[]) AND l.programme = p.programme AND l.unlinked_at IS NULL
+LEFT JOIN consent s ON s.citizen_id = c.id AND s.partner_id = p.id AND s.scene = ANY (%b::varchar[])
 LEFT JOIN mandate m ON m.citizen_id = c.id
-WHERE l.value_digest = ANY (%b::uuid[]) AND l.programme = %s AND l.unlinked_at IS NULL
+WHERE p.id = %b AND p.programme = %b
 """
 
 
@@ -38,8 +42,9 @@ WHERE l.value_digest = ANY (%b::uuid[]) AND l.programme = %s AND l.unlinked_at I
 class People:
     """Where links lead now, the citizens that were named by their id, and what each has agreed to: to the
     partner (for the scenes asked for), and to be represented. Spans in the order in which they were given,
-    withdrawn ones too."""
+    withdrawn ones too. `partner_active`: whether the partner may report."""
 
+    partner_active: bool
     links: dict[Link, LinkedCitizen] = field(default_factory=dict)
     citizens: dict[uuid.UUID, CitizenRecord] = field(default_factory=dict)
     consents: dict[uuid.UUID, list[ConsentSpan]] = field(default_factory=dict)
@@ -62,15 +67,16 @@ def people_behind(
 ) -> People:
     """The citizens behind `links` and those with these `ids`, with their consents to the partner.
 
-    One statement for all links on PostgreSQL; links and ids that lead nowhere are left out.
+    One statement for the partner and all links on PostgreSQL; links and ids that lead nowhere are left out.
+    Raises PartyNotFound.
     """
-    if is_postgresql(session):
+    if links and is_postgresql(session):
         people = _by_link(session, programme, partner_id, scenes, links)
     else:
-        resolved = resolve_links(session, programme=programme, links=links)
-        people = _with_spans(
-            session, People(links=resolved), {one.citizen_id for one in resolved.values()}, partner_id, scenes
-        )
+        active = party(session, party_id=partner_id, programme=programme).active
+        people = People(active, links=resolve_links(session, programme=programme, links=links))
+        named = {one.citizen_id for one in people.links.values()}
+        people = _with_spans(session, people, named, partner_id, scenes)
     if not ids:
         return people
     people.citizens.update(citizens_by_id(session, programme=programme, ids=ids))
@@ -98,19 +104,21 @@ def _by_link(
     scenes: Collection[str],
     links: Collection[Link],
 ) -> People:
-    people = People()
-    if not links:
-        return people
     keys = keys_of(session)
     wanted = {link: digests(keys, programme=programme, link=link) for link in links}
     every = wire.array("uuid", [digest for known in wanted.values() for digest in known])
     named = wire.array("varchar", list(scenes) or [""])
     cursor = session.connection().connection.driver_connection.cursor(binary=True)  # type: ignore[union-attr]
-    rows = cursor.execute(_BY_LINK, (partner_id, named, every, programme)).fetchall()
+    rows = cursor.execute(_BY_LINK, (every, named, partner_id, programme)).fetchall()
+    if not rows:
+        raise PartyNotFound
+    people = People(partner_active=rows[0][16])
     found: dict[int, LinkedCitizen] = {}
     spans: dict[uuid.UUID, tuple[dict[int, ConsentSpan], dict[int, MandateSpan]]] = {}
     for row in rows:
         digest, citizen_id = row[0], row[1]
+        if digest is None:  # the partner alone: no link leads anywhere
+            break
         if digest.int not in found:
             found[digest.int] = LinkedCitizen(citizen_id, row[2], row[3])
         known = spans.get(citizen_id)

@@ -249,8 +249,9 @@ def lock_alone(session: Session, *names: str) -> None:
 def _advisory(session: Session, function: str, names: tuple[str, ...]) -> None:
     # In the order of the names, so that two transactions cannot deadlock. On SQLite a writer is alone anyway.
     if names and is_postgresql(session):
-        statement = f"SELECT {function}(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS name"  # noqa: S608
-        session.connection().exec_driver_sql(statement, (sorted(set(names)),))
+        statement = f"SELECT {function}(hashtextextended(name, 0)) FROM unnest(%b::text[]) AS name"  # noqa: S608
+        driver = session.connection().connection.driver_connection
+        driver.execute(statement, (wire.array("text", sorted(set(names))),))  # type: ignore[union-attr]
 
 
 @lru_cache(maxsize=1000)

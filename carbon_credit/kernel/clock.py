@@ -1,5 +1,6 @@
 """The only place that reads the system clock. Edges read it once and pass it down."""
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,11 @@ _MICROSECOND = timedelta(microseconds=1)
 def now() -> datetime:
     """The present instant, in UTC, to the microsecond."""
     return datetime.now(UTC)
+
+
+def elapsed_s() -> int:
+    """Whole seconds of a clock that only runs on, for how long something has lain idle."""
+    return time.monotonic_ns() // 1_000_000_000
 
 
 def business_day(instant: datetime, time_zone: str) -> date:

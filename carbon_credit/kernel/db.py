@@ -4,17 +4,26 @@ SQLite runs in WAL with foreign keys on, and writers begin with BEGIN IMMEDIATE:
 that turns into a write later fails with "database is locked" under concurrency.
 """
 
+import select
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, create_engine, event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from carbon_credit.kernel import wire
+from carbon_credit.kernel.clock import elapsed_s
 from carbon_credit.kernel.keys import Keys
 from carbon_credit.kernel.settings import Settings
+
+_USED_AT = "used at"
+# A pooled connection is asked whether it still works when it was idle for longer. Before that it is enough
+# to look, without a round trip, whether the server has closed it: a single event has few round trips.
+_TRUSTED_S = 5
 
 
 class Base(DeclarativeBase):
@@ -89,7 +98,6 @@ def _engine(settings: Settings) -> Engine:
     lock_ms = settings.lock_timeout_s * 1000
     engine = create_engine(
         settings.database_url,
-        pool_pre_ping=True,
         pool_use_lifo=True,  # the connection used last knows our statements and has its caches warm
         pool_size=10,
         max_overflow=20,
@@ -98,10 +106,40 @@ def _engine(settings: Settings) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _record: Any) -> None:
+    def on_connect(connection: Any, record: Any) -> None:
         wire.prepare(connection)
+        record.info[_USED_AT] = elapsed_s()
+
+    @event.listens_for(engine, "checkin")
+    def on_checkin(_connection: Any, record: Any) -> None:
+        record.info[_USED_AT] = elapsed_s()
+
+    @event.listens_for(engine, "checkout")
+    def on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        trusted = elapsed_s() - record.info[_USED_AT] < _TRUSTED_S
+        if (not trusted or _has_news(connection)) and not _answers(connection):
+            raise InvalidatePoolError
 
     return engine
+
+
+def _has_news(connection: psycopg.Connection[Any]) -> bool:
+    """Whether something has come for an idle connection, which nobody asked: mostly that it has ended."""
+    if connection.closed:
+        return True
+    idle = select.poll()
+    idle.register(connection.fileno(), select.POLLIN)
+    return bool(idle.poll(0))
+
+
+def _answers(connection: psycopg.Connection[Any]) -> bool:
+    try:
+        connection.autocommit = True
+        connection.execute("")
+        connection.autocommit = False
+    except psycopg.Error:
+        return False
+    return True
 
 
 def _sqlite_engine(settings: Settings) -> Engine:

@@ -35,7 +35,6 @@ def facts_for(
 
     Raises PartyNotFound. What no version in this programme reads about an activity is not looked up.
     """
-    partner = identity.party(session, party_id=partner_id, programme=rules.code)
     named = {(event.citizen.link.kind, event.citizen.link.value) for event in read if event.citizen.link}
     occupants = occupants_of(session, programme=rules.code, meters=named)
     ids = {event.citizen.id for event in read if event.citizen.id}
@@ -54,7 +53,7 @@ def facts_for(
     facts = {name for one in used for name in one.facts}
     return Facts(
         rules=rules,
-        partner_active=partner.active,
+        partner_active=people.partner_active,
         links=people.links,
         citizens=people.citizens,
         consents=people.consents,

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, union_all
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules
-from carbon_credit.kernel.bulk import append_rows, lock_alone, lock_shared
+from carbon_credit.kernel.bulk import append_rows, lock_alone, lock_shared, one_of
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.digest import row_mac
 from carbon_credit.quantification.models import Period, PeriodClosing
@@ -33,9 +33,12 @@ def closed_days(session: Session, programme: str, days: Collection[date]) -> set
     if not days:
         return set()
     begun = select(PeriodClosing.starts_on).where(
-        PeriodClosing.programme == programme, PeriodClosing.starts_on.in_(list(days))
+        PeriodClosing.programme == programme, one_of(session, PeriodClosing.starts_on, days)
     )
-    return finished_days(session, programme, days) | set(session.scalars(begun))
+    ended = select(Period.starts_on).where(
+        Period.programme == programme, Period.kind == "day", one_of(session, Period.starts_on, days)
+    )
+    return {row[0] for row in session.connection().execute(union_all(begun, ended))}
 
 
 def finished_days(session: Session, programme: str, days: Collection[date]) -> set[date]:

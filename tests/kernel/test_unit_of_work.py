@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from carbon_credit.kernel import db
 from carbon_credit.kernel.bulk import append_rows
 from carbon_credit.kernel.db import Database, is_postgresql, keys_of
 from carbon_credit.kernel.errors import Busy, DatabaseUnavailable
@@ -226,3 +227,34 @@ def test_a_connection_that_is_cut_is_said_and_the_next_one_works(postgresql: Dat
     with pytest.raises(DatabaseUnavailable):
         transact(postgresql, deed)
     assert pieces(postgresql) == {}
+
+
+@pytest.mark.parametrize("trusted_s", [0, 5])
+def test_connections_that_were_cut_while_idle_are_replaced(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch, trusted_s: int
+) -> None:
+    """Looked at, or asked, before they are used: who comes next notices nothing."""
+    monkeypatch.setattr(db, "_TRUSTED_S", trusted_s)
+
+    def pid(session: Session) -> int:
+        return int(session.scalar(sa.text("SELECT pg_backend_pid()")) or 0)
+
+    with unit_of_work(postgresql) as one, unit_of_work(postgresql) as two:
+        own = [pid(one), pid(two)]
+    cut = sa.text("SELECT pg_terminate_backend(:pid, 5000)")
+    other = Database(postgresql.settings)
+    with unit_of_work(other) as session:
+        assert all(session.scalar(cut, {"pid": one}) for one in own)
+    other.dispose()
+    with unit_of_work(postgresql) as one, unit_of_work(postgresql) as two:
+        assert not {pid(one), pid(two)} & set(own)
+
+
+def test_a_connection_is_used_again(postgresql: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for trusted_s in (0, 5):
+        monkeypatch.setattr(db, "_TRUSTED_S", trusted_s)
+        found = set()
+        for _ in range(3):
+            with unit_of_work(postgresql) as session:
+                found.add(session.scalar(sa.text("SELECT pg_backend_pid()")))
+        assert len(found) == 1
