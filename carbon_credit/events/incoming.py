@@ -1,16 +1,15 @@
 """The wire form of an event, read strictly: unknown fields, floats and naive times are refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import structs
 
 from carbon_credit.events.errors import EventInvalid
 from carbon_credit.kernel.clock import microseconds
-from carbon_credit.kernel.digest import canonical_json, keyed_digest
+from carbon_credit.kernel.digest import keyed_digest, keyed_digests, typed_json
 
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z][a-z0-9.-]*$")]
 ExternalId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -76,18 +75,27 @@ def decode_event(text: bytes) -> IncomingEvent:
 
 def _checked(event: IncomingEvent) -> IncomingEvent:
     """What the types cannot say."""
-    for name, instant in (("occurred_at", event.occurred_at), ("ended_at", event.ended_at)):
-        # Beyond these years calendars and databases end; no reading of a meter lies there.
-        if instant is not None and not 2000 <= instant.year < 2200:
-            raise EventInvalid(why=f"the year is not between 2000 and 2199 - at `$.{name}`")
+    # Beyond these years calendars and databases end; no reading of a meter lies there.
+    if not 2000 <= event.occurred_at.year < 2200:
+        raise EventInvalid(why="the year is not between 2000 and 2199 - at `$.occurred_at`")
+    if event.ended_at is not None and not 2000 <= event.ended_at.year < 2200:
+        raise EventInvalid(why="the year is not between 2000 and 2199 - at `$.ended_at`")
     if (event.citizen.id is None) == (event.citizen.link is None):
         raise EventInvalid(why="citizen needs exactly one of `id` and `link` - at `$.citizen`")
     if event.ended_at is not None and event.ended_at < event.occurred_at:
         raise EventInvalid(why="it ends before it begins - at `$.ended_at`")
     if event.occurred_at.tzinfo is not UTC:
         # The instant is what counts; in one zone it is compared and written at a third of the time.
-        ended_at = event.ended_at and event.ended_at.astimezone(UTC)
-        return structs.replace(event, occurred_at=event.occurred_at.astimezone(UTC), ended_at=ended_at)
+        return IncomingEvent(
+            event.id,
+            event.type,
+            event.occurred_at.astimezone(UTC),
+            event.citizen,
+            event.data,
+            event.revision,
+            event.ended_at and event.ended_at.astimezone(UTC),
+            event.declared_mg,
+        )
     return event
 
 
@@ -106,7 +114,7 @@ def _field_of_data(payload: object, told: str) -> str | None:
 def require_past(event: IncomingEvent, *, now: datetime) -> None:
     """Raises EventInvalid where the event lies in the future by more than the tolerance."""
     latest = event.ended_at or event.occurred_at
-    if latest > now + FUTURE_TOLERANCE:
+    if latest > now and latest > now + FUTURE_TOLERANCE:
         raise EventInvalid(
             why="it lies in the future; check the clock and the time zone - at `$.occurred_at`"
         )
@@ -114,7 +122,12 @@ def require_past(event: IncomingEvent, *, now: datetime) -> None:
 
 def claim_key(key: bytes, *, partner_id: UUID, event_id: str) -> UUID:
     """The keyed digest under which (partner, event id) is claimed."""
-    return keyed_digest(key, "event-claim", partner_id.hex, event_id)
+    return claim_keys(key, partner_id=partner_id, event_ids=(event_id,))[0]
+
+
+def claim_keys(key: bytes, *, partner_id: UUID, event_ids: Sequence[str]) -> list[UUID]:
+    """`claim_key` of each of a partner's ids, in their order."""
+    return keyed_digests(key, ("event-claim", partner_id.hex), event_ids)
 
 
 def content_digest(key: bytes, event: IncomingEvent) -> UUID:
@@ -129,4 +142,4 @@ def content_digest(key: bytes, event: IncomingEvent) -> UUID:
         "data": event.data,
         "declared_mg": event.declared_mg,
     }
-    return keyed_digest(key, "event-content", canonical_json(parts).decode())
+    return keyed_digest(key, "event-content", typed_json(parts).decode())

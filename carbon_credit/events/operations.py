@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from enum import Enum
+from operator import attrgetter
 from typing import cast
 from uuid import UUID
 
@@ -13,9 +14,7 @@ from sqlalchemy.orm import Session
 from carbon_credit.events import waiting
 from carbon_credit.events.errors import EventNotFound, EventNotWithdrawable
 from carbon_credit.events.models import Event, EventClaim, EventDetail
-from carbon_credit.kernel.bulk import append_rows, insert_new, rows_by, set_in_rows
-from carbon_credit.kernel.db import keys_of
-from carbon_credit.kernel.digest import row_macs
+from carbon_credit.kernel.bulk import append_rows, append_sealed_columns, insert_new, rows_by, set_in_rows
 
 _CLAIM = cast(Table, EventClaim.__table__)
 _EVENT = cast(Table, Event.__table__)
@@ -23,6 +22,8 @@ _DETAIL = cast(Table, EventDetail.__table__)
 _CLAIM_COLUMNS = tuple(column.name for column in _CLAIM.columns)
 _EVENT_COLUMNS = tuple(column.name for column in _EVENT.columns)
 _CLAIMED = tuple(name for name in _CLAIM_COLUMNS if name != "claimed_at")
+_SAID = tuple(name for name in _EVENT_COLUMNS if name not in ("recorded_at", "mac"))
+_said = attrgetter(*_SAID)
 _REPLACED = ("revision", "content_digest", "outcome", "reason", "retryable", "event_id")
 
 
@@ -116,29 +117,10 @@ def claim(
 
 def record(session: Session, *, events: Sequence[NewEvent], now: datetime) -> None:
     """Append the events, and their details where they have any."""
-    rows = [
-        (
-            event.id,
-            event.programme,
-            event.partner_id,
-            event.claim_key,
-            event.revision,
-            event.activity_type,
-            event.citizen_id,
-            event.occurred_at,
-            event.ended_at,
-            event.received_at,
-            now,
-            event.business_day,
-            event.quantities,
-            event.tier,
-            event.declared_mg,
-            event.content_digest,
-        )
-        for event in events
-    ]
-    macs = row_macs(keys_of(session).mac, "event", rows)
-    append_rows(session, _EVENT, _EVENT_COLUMNS, [(*row, mac) for row, mac in zip(rows, macs, strict=True)])
+    said = dict(zip(_SAID, zip(*map(_said, events), strict=True), strict=False))
+    if said:
+        said["recorded_at"] = (now,) * len(events)
+        append_sealed_columns(session, _EVENT, _EVENT_COLUMNS, [said[name] for name in _EVENT_COLUMNS[:-1]])
     details = [(event.id, event.detail, event.delete_detail_after) for event in events if event.detail]
     append_rows(session, _DETAIL, ("event_id", "body", "delete_after"), details)
 

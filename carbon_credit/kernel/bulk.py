@@ -17,7 +17,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
 from carbon_credit.kernel import wire
-from carbon_credit.kernel.db import is_postgresql
+from carbon_credit.kernel.db import is_postgresql, keys_of
+from carbon_credit.kernel.digest import column_macs
 from carbon_credit.kernel.ids import made_since
 
 Row = tuple[Any, ...]
@@ -25,6 +26,30 @@ Row = tuple[Any, ...]
 _COPY_FROM = 100  # fewer rows go faster in one INSERT than in the COPY protocol
 _GATHERED = "gathered writes"
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def append_sealed(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert `rows` of `columns` but the last, which is `mac`: each row gets its own."""
+    if rows:
+        append_sealed_columns(session, table, columns, list(zip(*rows, strict=True)))
+
+
+def append_sealed_columns(
+    session: Session, table: Table, columns: Sequence[str], values: Sequence[Sequence[Any]]
+) -> None:
+    """`append_sealed` of rows, one at least, that are given by their columns."""
+    macs = column_macs(keys_of(session).mac, table.name, values)
+    append_columns(session, table, columns, [*values, macs])
+
+
+def append_columns(
+    session: Session, table: Table, columns: Sequence[str], values: Sequence[Sequence[Any]]
+) -> None:
+    """`append_rows` of rows, one at least, that are given by their columns."""
+    if is_postgresql(session) and len(values[0]) >= _COPY_FROM:
+        _copy(session, table, columns, values)
+        return
+    append_rows(session, table, columns, list(zip(*values, strict=True)))
 
 
 def append_rows(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -44,9 +69,13 @@ def append_rows(session: Session, table: Table, columns: Sequence[str], rows: Se
             return
         _unnest(session, head + _select(table, columns), table, columns, rows)
         return
-    body = wire.copied(_kinds(table, tuple(columns)), list(zip(*rows, strict=True)))
+    _copy(session, table, columns, list(zip(*rows, strict=True)))
+
+
+def _copy(session: Session, table: Table, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+    body = wire.copied(_kinds(table, tuple(columns)), values)
     cursor = session.connection().connection.driver_connection.cursor()  # type: ignore[union-attr]
-    with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+    with cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(body)
 
 

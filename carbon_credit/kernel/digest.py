@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import TypeAlias
+from itertools import repeat
+from operator import is_
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -15,6 +17,11 @@ from carbon_credit.kernel.ids import id_of
 
 _PLAIN = frozenset((str, int, bool, type(None)))
 Field: TypeAlias = str | int | bytes | uuid.UUID | datetime | date | None
+
+
+def typed_json(value: Mapping[str, object]) -> bytes:
+    """`canonical_json` of what has passed a type that allows no float, so that none has to be looked for."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def canonical_json(value: object) -> bytes:
@@ -42,6 +49,13 @@ def keyed_digest(key: bytes, *parts: str) -> uuid.UUID:
     return id_of(int.from_bytes(mac_with(key)(_framed(parts))[:16], "big"))
 
 
+def keyed_digests(key: bytes, first: tuple[str, ...], lasts: Sequence[str]) -> list[uuid.UUID]:
+    """`keyed_digest` of the `first` parts and each of the `lasts`."""
+    mac, head = mac_with(key), _framed(first).decode()
+    digests = [mac(f"{head}{len(last)}:{last}".encode()) for last in lasts]
+    return [id_of(int.from_bytes(digest[:16], "big")) for digest in digests]
+
+
 def row_mac(key: bytes, table: str, *fields: Field) -> bytes:
     """16 bytes of HMAC-SHA256 over the row's columns in a fixed order, named by its table."""
     return mac_with(key)(_framed((table, *map(_text, fields))))[:16]
@@ -49,12 +63,35 @@ def row_mac(key: bytes, table: str, *fields: Field) -> bytes:
 
 def row_macs(key: bytes, table: str, rows: Sequence[Sequence[Field]]) -> list[bytes]:
     """`row_mac` of each of the rows of one table, at a third of the time where there are many."""
-    if not rows:
+    return column_macs(key, table, list(zip(*rows, strict=True)))
+
+
+def column_macs(key: bytes, table: str, columns: Sequence[Sequence[Field]]) -> list[bytes]:
+    """The same of rows that are given by their columns, of one length each."""
+    if not columns:
         return []
     mac = mac_with(key)
-    head = f"{len(table)}:{table}"
-    parts = [_column(column) for column in zip(*rows, strict=True)]
-    return [mac((head + "".join(row)).encode())[:16] for row in zip(*parts, strict=True)]
+    parts: list[Sequence[str]] = []
+    fixed = f"{len(table)}:{table}"
+    for column in columns:
+        first = column[0]
+        # What all rows say alike stands before the next column that differs.
+        if is_alike(column):
+            fixed += _part(_text(first))
+            continue
+        if fixed:
+            parts.append([fixed] * len(column))
+            fixed = ""
+        parts.append(_column(column))
+    parts.append([fixed] * len(columns[0]))
+    return [mac("".join(row).encode())[:16] for row in zip(*parts, strict=True)]
+
+
+def is_alike(column: Sequence[Any]) -> bool:
+    """Whether a column, not empty, holds one object over and over: the programme, the partner, the present
+    instant. True also where there is one row only."""
+    first = column[0]
+    return column[-1] is first and all(map(is_, column, repeat(first)))
 
 
 @lru_cache(maxsize=16)
@@ -90,16 +127,38 @@ def _framed(parts: tuple[str, ...]) -> bytes:
 
 
 def _column(values: Sequence[Field]) -> Sequence[str]:
-    """The framed texts of one column. Columns are of one type, and some say the same in every row."""
-    first = values[0]
-    if values[-1] is first and all(value is first for value in values):
-        return [_part(_text(first))] * len(values)
+    """The framed texts of one column. Columns are of one type."""
     kinds = set(map(type, values))
-    if kinds == {uuid.UUID}:
-        return [f"33:u{value.int:032x}" for value in values]  # type: ignore[union-attr]
-    if kinds == {str}:
-        return [f"{len(value) + 1}:s{value}" for value in values]  # type: ignore[arg-type, str-bytes-safe]
+    if len(kinds) == 1:
+        framed = _FRAMED.get(kinds.pop())
+        if framed is not None:
+            return framed(values)
     return [_part(_text(value)) for value in values]
+
+
+def _framed_ids(values: Sequence[Any]) -> list[str]:
+    return [f"33:u{value.int.to_bytes(16, 'big').hex()}" for value in values]
+
+
+def _framed_texts(values: Sequence[Any]) -> list[str]:
+    return [f"{len(value) + 1}:s{value}" for value in values]
+
+
+def _framed_numbers(values: Sequence[Any]) -> list[str]:
+    return [f"{len(text)}:{text}" for text in [f"i{value}" for value in values]]
+
+
+def _framed_days(values: Sequence[Any]) -> list[str]:
+    made = {value: _part(_text(value)) for value in set(values)}
+    return [made[value] for value in values]
+
+
+_FRAMED: dict[type, Callable[[Sequence[Any]], list[str]]] = {
+    uuid.UUID: _framed_ids,
+    str: _framed_texts,
+    int: _framed_numbers,
+    date: _framed_days,
+}
 
 
 def _part(text: str) -> str:
@@ -114,7 +173,7 @@ def _text(field: Field) -> str:
         case int():
             return f"i{field}"
         case uuid.UUID():
-            return f"u{field.hex}"
+            return f"u{field.int.to_bytes(16, 'big').hex()}"
         case datetime():  # before date: it is one
             return f"t{microseconds(field)}"
         case date():

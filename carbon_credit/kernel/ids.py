@@ -13,6 +13,7 @@ from carbon_credit.kernel.clock import microseconds
 _SKEW = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNKNOWN = uuid.SafeUUID.unknown
+_ROOM = 1 << 31
 _new, _set = object.__new__, object.__setattr__
 
 
@@ -30,6 +31,18 @@ def id_of(number: int) -> uuid.UUID:
 def new_id() -> uuid.UUID:
     """A fresh id that sorts by the time it was made."""
     return id_of(_uuid7().int)
+
+
+def new_ids(count: int) -> list[uuid.UUID]:
+    """So many fresh ids at once, in ascending order: at half the time of so many calls.
+
+    They are the numbers that follow one fresh id. The last of its bits are chance; one of them is cleared,
+    so that counting on never reaches the part that orders the ids of a process.
+    """
+    first = _uuid7().int & ~_ROOM
+    if count >= _ROOM:
+        raise ValueError("too many ids at once")
+    return [id_of(number) for number in range(first, first + count)]
 
 
 def random_id() -> uuid.UUID:

@@ -16,6 +16,7 @@ from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 from psycopg.types.array import ListBinaryDumper
 
+from carbon_credit.kernel.digest import is_alike
 from carbon_credit.kernel.ids import id_of
 
 Column = Sequence[Any]
@@ -140,16 +141,26 @@ def array(kind: str, column: Column) -> Encoded:
 
 def copied(kinds: Sequence[str], columns: Sequence[Column]) -> bytes:
     """All columns as the body of a COPY in binary form."""
-    fields = [_fields(kind, column) for kind, column in zip(kinds, columns, strict=True)]
-    count = struct.pack(">h", len(fields))
+    count = len(columns[0])
+    fields: list[list[bytes]] = []
+    fixed = struct.pack(">h", len(columns))
+    for kind, column in zip(kinds, columns, strict=True):
+        write = _TYPES[kind][2]
+        # What all rows say alike is written once, before the next column that differs.
+        if is_alike(column):
+            fixed += write(column[:1])[0]
+            continue
+        if fixed:
+            fields.append([fixed] * count)
+            fixed = b""
+        fields.append(write(column))
+    fields.append([fixed] * count)
     rows: Iterable[tuple[bytes, ...]] = zip(*fields, strict=True)
-    return b"".join((_SIGNATURE, *[count + b"".join(row) for row in rows], _TRAILER))
+    return b"".join((_SIGNATURE, *map(b"".join, rows), _TRAILER))
 
 
 def _fields(kind: str, column: Column) -> list[bytes]:
     write = _TYPES[kind][2]
-    first = column[0]
-    # The programme, the partner and the present instant are one object in all rows.
-    if column[-1] is first and len(column) > 1 and all(one is first for one in column):
-        return write([first]) * len(column)
+    if len(column) > 1 and is_alike(column):
+        return write(column[:1]) * len(column)
     return write(column)

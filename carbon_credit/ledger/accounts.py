@@ -58,5 +58,6 @@ def unit_asset(offer_id: uuid.UUID) -> str:
 def account_id(key: AccountKey) -> uuid.UUID:
     """The first 128 bits of SHA-256 over the key. The chart keeps "|" out of every part."""
     programme, asset, kind, owner, lot = key
-    text = f"{programme}|{asset}|{kind}|{'' if owner is None else f'{owner.int:032x}'}|{lot}"
+    whose = "" if owner is None else owner.int.to_bytes(16, "big").hex()
+    text = f"{programme}|{asset}|{kind}|{whose}|{lot}"
     return id_of(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))

@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import add_to_rows, append_rows, insert_new, one_of
+from carbon_credit.kernel.bulk import add_to_rows, append_columns, append_rows, insert_new, one_of
 from carbon_credit.kernel.clock import microseconds
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.digest import row_mac
@@ -23,7 +23,7 @@ from carbon_credit.kernel.ids import new_id
 from carbon_credit.kernel.quantity import MAX_QUANTITY
 from carbon_credit.ledger.accounts import AccountKey, account_id
 from carbon_credit.ledger.chart import check_account, side_of
-from carbon_credit.ledger.entries import COLUMNS, Entry, Transfer, added, enter, entry_macs
+from carbon_credit.ledger.entries import COLUMNS, Entry, Transfer, added, column_macs, enter
 from carbon_credit.ledger.errors import (
     AmountTooLarge,
     DebtOverpaid,
@@ -234,11 +234,12 @@ def _open_and_lock(
 
 def _write(session: Session, entries: Sequence[Entry], changes: Sequence[Change]) -> None:
     """Append the entries and add the changes, which were checked, to the balances."""
-    macs = entry_macs(keys_of(session).mac, entries)
+    if not entries:
+        return
+    columns = list(zip(*entries, strict=True))
+    macs = column_macs(keys_of(session).mac, columns)
     try:
-        append_rows(
-            session, TRANSFER, COLUMNS, [(*entry, mac) for entry, mac in zip(entries, macs, strict=True)]
-        )
+        append_columns(session, TRANSFER, COLUMNS, [*columns, macs])
     except (psycopg.errors.UniqueViolation, IntegrityError) as error:
         # The id came with other accounts in another transaction, so that the locks did not meet.
         if isinstance(getattr(error, "orig", error), psycopg.errors.UniqueViolation):

@@ -76,7 +76,10 @@ def grants(
     """
     _refuse_nothing(item.points for item in items)
     source = source_key(programme)
-    lots = [lot_key(programme, item.citizen_id, item.lot) for item in items]
+    names = {item.lot: item.lot.isoformat() for item in items}
+    lots = [
+        AccountKey(programme, POINTS, "citizen.points", item.citizen_id, names[item.lot]) for item in items
+    ]
     debts = {account_id(due_key(programme, one)): one for one in {item.citizen_id for item in items}}
 
     def granted(locked: Mapping[uuid.UUID, LockedAccount]) -> list[Transfer]:
@@ -199,15 +202,7 @@ def _lock_lots(
 def _transfer(
     code: str, debit: AccountKey, credit: AccountKey, amount: int, item: PointsGrant | PointsTakeBack
 ) -> Transfer:
-    return Transfer(
-        id=new_id(),
-        code=code,
-        debit=debit,
-        credit=credit,
-        amount=amount,
-        effective_at=item.effective_at,
-        reference=item.reference,
-    )
+    return Transfer(new_id(), code, debit, credit, amount, item.effective_at, item.reference)
 
 
 def _refuse_nothing(points: Iterable[int]) -> None:

@@ -20,7 +20,7 @@ class Grade(StrEnum):
     @property
     def is_sandbox(self) -> bool:
         """True where a value may be rehearsed with, and not credited for real."""
-        return self.rank > Grade.PUBLISHED.rank
+        return self is not Grade.OFFICIAL and self is not Grade.PUBLISHED
 
 
 _RANK = {grade: rank for rank, grade in enumerate(Grade)}
@@ -52,7 +52,8 @@ def worst(grades: Iterable[Grade]) -> Grade:
 
 def grade_of(result: Grade, tier: Tier) -> Grade:
     """The grade of a reduction: the worst of its values (`result`) and its inputs (`tier`)."""
-    return worst((result, _GRADE_OF_TIER[tier]))
+    of_tier = _GRADE_OF_TIER[tier]
+    return result if of_tier is Grade.OFFICIAL else worst((result, of_tier))
 
 
 def worst_tier(*tiers: Tier) -> Tier:

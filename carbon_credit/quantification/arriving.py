@@ -56,12 +56,12 @@ def arrival(event: IncomingEvent, quantified: Quantified, *, partner_id: UUID) -
         event,
         quantified,
         Member(
-            citizen_id=quantified.citizen_id,
-            partner_id=partner_id,
-            activity_type=event.type,
-            day=quantified.business_day,
-            compiled=binding.compiled,
-            use=binding.use,
+            quantified.citizen_id,
+            partner_id,
+            event.type,
+            quantified.business_day,
+            binding.compiled,
+            binding.use,
         ),
     )
 

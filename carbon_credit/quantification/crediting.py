@@ -14,8 +14,8 @@ from carbon_credit.events.incoming import IncomingEvent
 from carbon_credit.events.operations import Claim, NewEvent
 from carbon_credit.kernel.bulk import Row, together
 from carbon_credit.kernel.clock import business_day
-from carbon_credit.kernel.digest import canonical_json
-from carbon_credit.kernel.ids import new_id
+from carbon_credit.kernel.digest import typed_json
+from carbon_credit.kernel.ids import new_ids
 from carbon_credit.quantification.arriving import Arrival, Arrivals, Counted, arrival
 from carbon_credit.quantification.caps import is_counted
 from carbon_credit.quantification.exclusive import OVERLAP
@@ -73,6 +73,7 @@ class Credit:
         self._now = now
         self._received = received or {}
         self._today = business_day(now, rules.time_zone)
+        self._delete_detail_after = self._today + timedelta(days=rules.detail_days)
         self._reductions: list[Row] = []
         self._events: dict[UUID, NewEvent] = {}
         self._parts: list[Part] = []
@@ -123,17 +124,22 @@ class Credit:
 
     def _count_all(self, ordered: Sequence[tuple[Fresh, Arrival]]) -> dict[int, Outcome]:
         """What each of them counts and earns, one after the other. Outcomes by place."""
+        ids = new_ids(len(ordered))
+        if len({one.place for one, _ in ordered}) == len(ordered):  # mostly: no event has parts
+            return {
+                one.place: self._count_in(one, place, number)
+                for (one, place), number in zip(ordered, ids, strict=True)
+            }
         told: dict[int, list[Outcome]] = defaultdict(list)
-        for one, place in ordered:
-            told[one.place].append(self._count_in(one, place))
+        for (one, place), number in zip(ordered, ids, strict=True):
+            told[one.place].append(self._count_in(one, place, number))
         return {place: Outcome.joined(parts) for place, parts in told.items()}
 
-    def _count_in(self, one: Fresh, place: Arrival) -> Outcome:
+    def _count_in(self, one: Fresh, place: Arrival, reduction_id: UUID) -> Outcome:
         quantified = one.quantified
         binding, day = quantified.binding, quantified.business_day
         counted = self._arrivals.count(place)
         points, withheld = self._reward(quantified, counted)
-        reduction_id = new_id()
         self._record(one, reduction_id, counted.mg, counted.cap_code)
         if binding.use == "credit" and counted.mg:
             self._movements.append(
@@ -185,7 +191,7 @@ class Credit:
         # An event that comes after its day was closed is final with the day on which it came.
         accounting_day = self._today if day in self._closed else day
         accepted = one.accepted
-        detail = canonical_json(accepted.details).decode() if accepted.details else None
+        detail = typed_json(accepted.details).decode() if accepted.details else None
         self._events[one.event_id] = NewEvent(
             id=one.event_id,
             programme=self._rules.code,
@@ -198,12 +204,12 @@ class Credit:
             ended_at=event.ended_at,
             received_at=self._received.get(one.claim.claim_key, self._now),
             business_day=accepted.business_day,
-            quantities=canonical_json(accepted.quantities).decode(),
+            quantities=typed_json(accepted.quantities).decode(),
             tier=accepted.tier,
             declared_mg=event.declared_mg,
             content_digest=one.claim.content_digest,
             detail=detail,
-            delete_detail_after=self._today + timedelta(days=self._rules.detail_days),
+            delete_detail_after=self._delete_detail_after,
         )
         if quantified.divided:
             part = Part(
@@ -213,7 +219,7 @@ class Credit:
                 event.type,
                 day,
                 quantified.ends_before,
-                canonical_json(quantified.quantities).decode(),
+                typed_json(quantified.quantities).decode(),
             )
             self._parts.append(part)
         self._reductions.append(

@@ -21,7 +21,7 @@ from carbon_credit.identity.facts import FactRecord, facts_on
 from carbon_credit.identity.occupancy import Occupancy
 from carbon_credit.identity.queries import CitizenRecord, ConsentSpan, LinkedCitizen, MandateSpan
 from carbon_credit.kernel.clock import business_day, day_bounds
-from carbon_credit.kernel.digest import canonical_json
+from carbon_credit.kernel.digest import typed_json
 from carbon_credit.methodology.definition import Tier, grade_of, worst_tier
 from carbon_credit.methodology.engine import Refusal
 from carbon_credit.methodology.network import station_key
@@ -63,6 +63,10 @@ class Facts:
     remembered: frozenset[str] = frozenset()
     regions: Mapping[str, str] = field(default_factory=dict)
     closed_before: date | None = None
+    # What is the same for all events of an activity's day, once it was asked for.
+    turned_away: dict[tuple[str, date], str | None] = field(default_factory=dict, repr=False)
+    approved: dict[tuple[str, date], bool] = field(default_factory=dict, repr=False)
+    dues: dict[tuple[str, date], datetime | None] = field(default_factory=dict, repr=False)
 
     @cached_property
     def today(self) -> date:
@@ -105,16 +109,26 @@ def judge(event: IncomingEvent, facts: Facts) -> Verdict:
     if activity.code.endswith(PERIOD) and whole.days > LONGEST_DAYS:
         raise EventInvalid(why=f"a period has at most {LONGEST_DAYS} days - at `$.ended_at`")
 
+    place = (event.type, whole.starts_on)
+    if place not in facts.turned_away:
+        facts.turned_away[place] = _turned_away(event.type, whole.starts_on, facts)
+    reason = facts.turned_away[place]
+    return refused(reason) if reason else _judge_parts(event, activity, whole, facts)
+
+
+def _turned_away(activity_type: str, day: date, facts: Facts) -> str | None:
+    """Why nothing of this activity on that day is credited, whosever it is; None where that is no reason."""
+    rules = facts.rules
     if not facts.partner_active:
-        return refused("partner-suspended")
+        return "partner-suspended"
     if not rules.accepts_events:
-        return refused("programme-closed")
-    earliest = rules.earliest_day(event.type, facts.today, backfill=facts.backfill)
-    if earliest is not None and whole.starts_on < earliest:
-        return refused("outside-window")
-    if facts.closed_before is not None and whole.starts_on < facts.closed_before:
-        return refused("closed-period")
-    return _judge_parts(event, activity, whole, facts)
+        return "programme-closed"
+    earliest = rules.earliest_day(activity_type, facts.today, backfill=facts.backfill)
+    if earliest is not None and day < earliest:
+        return "outside-window"
+    if facts.closed_before is not None and day < facts.closed_before:
+        return "closed-period"
+    return None
 
 
 def _judge_parts(event: IncomingEvent, activity: ActivityType, whole: Span, facts: Facts) -> Verdict:
@@ -124,16 +138,19 @@ def _judge_parts(event: IncomingEvent, activity: ActivityType, whole: Span, fact
     if region is not None:
         quantities[REGION], tier = region, worst_tier(tier, Tier.DERIVED)
     spans = _spans(event, activity, whole, facts)
-    divided = len(spans) > 1
+    if len(spans) == 1:
+        answer = _judge_part(_Part(event, activity, whole, event.occurred_at, quantities, tier, False), facts)
+        if not isinstance(answer, Quantified):
+            return Verdict(refused=(answer,))
+        accepted = Accepted(answer.citizen_id, whole.starts_on, answer.tier, quantities, details)
+        return Verdict((answer,), (), accepted)
     credited: list[Quantified] = []
     not_credited: list[Refused] = []
-    for span, share in zip(
-        spans, divide(activity, quantities, spans) if divided else [quantities], strict=True
-    ):
+    for span, share in zip(spans, divide(activity, quantities, spans), strict=True):
         starts_at = event.occurred_at
         if span.starts_on != whole.starts_on:
             starts_at, _ = day_bounds(span.starts_on, facts.rules.time_zone)
-        part = _Part(event, activity, span, starts_at, share, tier, divided)
+        part = _Part(event, activity, span, starts_at, share, tier, True)
         answer = _judge_part(part, facts)
         if isinstance(answer, Quantified):
             credited.append(answer)
@@ -186,8 +203,11 @@ def _judge_part(part: _Part, facts: Facts) -> Quantified | Refused:
             break
     else:
         return _refused(part, "no-consent")
-    approval = rules.approval(kind)
-    if approval is not None and not approval.holds_on(day):
+    approved = facts.approved.get((kind, day))
+    if approved is None:
+        approval = rules.approval(kind)
+        approved = facts.approved[kind, day] = approval is None or approval.holds_on(day)
+    if not approved:
         return _refused(part, "scene-approval-ended")
     binding = rules.governing(kind, day)
     if binding is None:
@@ -212,7 +232,11 @@ def _judge_part(part: _Part, facts: Facts) -> Quantified | Refused:
     # A test citizen makes everything assumed, however well the ride itself was measured.
     tier = Tier.ASSUMED if consent.tier == Tier.ASSUMED else tier
     mandates = facts.mandates.get(who.id, ())
-    mandate = next((span for span in mandates if span.covers(part.starts_at)), None) if mandates else None
+    mandate = None
+    for span in mandates:
+        if span.covers(part.starts_at):
+            mandate = span
+            break
     return Quantified(
         citizen_id=who.id,
         consent_id=consent.id,
@@ -225,7 +249,7 @@ def _judge_part(part: _Part, facts: Facts) -> Quantified | Refused:
         tier=tier.value,
         grade=grade_of(result.grade, tier),
         gross_mg=result.reduction_mg,
-        inputs=canonical_json(inputs).decode(),
+        inputs=typed_json(inputs).decode(),
         quantities=part.quantities,
         pending=result.pending,
         divided=part.divided,

@@ -14,12 +14,12 @@ from carbon_credit.catalogue.queries import programme_rules
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.events import operations as events
 from carbon_credit.events.errors import EventConflict, EventInvalid
-from carbon_credit.events.incoming import IncomingEvent, claim_key, content_digest, read_event
+from carbon_credit.events.incoming import IncomingEvent, claim_key, claim_keys, content_digest, read_event
 from carbon_credit.events.operations import Claim, Claimed, Standing
 from carbon_credit.identity import queries as identity
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.db import keys_of
-from carbon_credit.kernel.ids import new_id
+from carbon_credit.kernel.ids import new_ids
 from carbon_credit.kernel.process import uncollected
 from carbon_credit.quantification import waiting
 from carbon_credit.quantification.crediting import Credit, Fresh
@@ -153,9 +153,12 @@ def _credit_round(
     judged: dict[UUID, tuple[int, IncomingEvent, Verdict]] = {}
     claims: list[Claim] = []
     # In the order in which it happened: what is read before in this call is history for what is read after.
-    for place, event in sorted(part, key=lambda one: (one[1].occurred_at, one[0])):
+    ordered = sorted(part, key=lambda one: (one[1].occurred_at, one[0]))
+    key, ids = keys_of(session).mac, new_ids(len(ordered))
+    keys = claim_keys(key, partner_id=partner_id, event_ids=[event.id for _, event in ordered])
+    for (place, event), number, event_id in zip(ordered, keys, ids, strict=True):
         try:
-            claim, verdict = _judged(session, partner_id, event, facts)
+            claim, verdict = _judged(key, partner_id, event, facts, claim_key=number, event_id=event_id)
         except EventInvalid as error:
             outcomes[place] = Outcome.of_error(event, error)
             continue
@@ -167,9 +170,10 @@ def _credit_round(
         days.add(accepted.business_day if accepted else business_day(event.occurred_at, rules.time_zone))
     lock_days(session, rules.code, days)
     claimed = events.claim(session, claims=claims, now=facts.now, corrects=corrects)
-    outcomes |= _replays(session, judged, claimed)
-
-    received = waiting.woken(session, claimed)
+    received: dict[UUID, datetime] = {}
+    if any(one.before is not None for one in claimed.values()):
+        outcomes |= _replays(session, judged, claimed)
+        received = waiting.woken(session, claimed)
     waits: list[waiting.Accepted] = []
     fresh = []
     for claim in claims:
@@ -195,29 +199,29 @@ def _credit_round(
     return outcomes | told
 
 
-def _judged(session: Session, partner_id: UUID, event: IncomingEvent, facts: Facts) -> tuple[Claim, Verdict]:
+def _judged(
+    key: bytes, partner_id: UUID, event: IncomingEvent, facts: Facts, *, claim_key: UUID, event_id: UUID
+) -> tuple[Claim, Verdict]:
     """The verdict on an event and the claim that goes with it; its quantities become history."""
-    key = keys_of(session).mac
-    one = claim_key(key, partner_id=partner_id, event_id=event.id)
     remembers = event.type in facts.remembered
     if remembers:
-        facts.history.forget(one)
+        facts.history.forget(claim_key)
     verdict = judge(event, facts)
     waits = waiting.due_at(event, verdict, facts) is not None
     for part in verdict.quantified if remembers and not waits else ():
-        reading = Reading(one, part.business_day, part.quantities)
+        reading = Reading(claim_key, part.business_day, part.quantities)
         facts.history.add(part.citizen_id, event.type, reading)
     credited = bool(verdict.quantified) and not waits
     claim = Claim(
-        claim_key=one,
-        partner_id=partner_id,
-        revision=event.revision,
-        content_digest=content_digest(key, event),
-        outcome=waiting.WAITING if waits else "credited" if credited else "rejected",
-        reason=verdict.reason,
+        claim_key,
+        partner_id,
+        event.revision,
+        content_digest(key, event),
+        waiting.WAITING if waits else "credited" if credited else "rejected",
+        verdict.reason,
         # What waits is claimed again with the same content: by the sweep, or by whoever sends it again.
-        retryable=verdict.retryable or waits,
-        event_id=new_id() if credited else None,
+        verdict.retryable or waits,
+        event_id if credited else None,
     )
     return claim, verdict
 

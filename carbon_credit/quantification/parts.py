@@ -11,9 +11,7 @@ from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.events.queries import quantities_of
-from carbon_credit.kernel.bulk import append_rows, one_of
-from carbon_credit.kernel.db import keys_of
-from carbon_credit.kernel.digest import row_macs
+from carbon_credit.kernel.bulk import append_sealed, one_of
 from carbon_credit.quantification.models import ReductionEnd, ReductionPart
 from carbon_credit.quantification.outcomes import OutcomePart, Present
 from carbon_credit.quantification.queries import Standing
@@ -39,8 +37,7 @@ class Part:
 def append_parts(session: Session, parts: Sequence[Part]) -> None:
     """Record the parts of divided events."""
     rows = [tuple(getattr(part, name) for name in _COLUMNS[:-1]) for part in parts]
-    macs = row_macs(keys_of(session).mac, "reduction_part", rows)
-    append_rows(session, PART, _COLUMNS, [(*row, mac) for row, mac in zip(rows, macs, strict=True)])
+    append_sealed(session, PART, _COLUMNS, rows)
 
 
 def quantities_of_each(session: Session, standing: Sequence[Standing]) -> dict[UUID, dict[str, int | str]]:

@@ -9,9 +9,7 @@ from uuid import UUID
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import Row, append_rows
-from carbon_credit.kernel.db import keys_of
-from carbon_credit.kernel.digest import row_macs
+from carbon_credit.kernel.bulk import Row, append_sealed
 from carbon_credit.kernel.ids import new_id
 from carbon_credit.quantification.models import (
     Reduction,
@@ -54,7 +52,7 @@ class Revision:
 
 def append_reductions(session: Session, rows: Sequence[Row]) -> None:
     """Rows in the order of the columns, without the MAC."""
-    _append(session, REDUCTION, _REDUCTION_COLUMNS, rows)
+    append_sealed(session, REDUCTION, _REDUCTION_COLUMNS, rows)
 
 
 def append_adjustments(
@@ -71,7 +69,7 @@ def append_adjustments(
         for reduction_id, delta_mg, reason in changes
         if delta_mg
     ]
-    _append(session, ADJUSTMENT, _ADJUSTMENT_COLUMNS, rows)
+    append_sealed(session, ADJUSTMENT, _ADJUSTMENT_COLUMNS, rows)
 
 
 def append_revisions(
@@ -99,14 +97,9 @@ def append_revisions(
         )
         for one in revisions
     ]
-    _append(session, REVISION, _REVISION_COLUMNS, rows)
+    append_sealed(session, REVISION, _REVISION_COLUMNS, rows)
 
 
 def append_ends(session: Session, *, ended: Sequence[UUID], reason: str, now: datetime) -> None:
     """Mark the reductions as no longer counting. A second end of one is an error."""
-    _append(session, END, _END_COLUMNS, [(reduction_id, reason, now) for reduction_id in ended])
-
-
-def _append(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    macs = row_macs(keys_of(session).mac, table.name, rows)
-    append_rows(session, table, columns, [(*row, mac) for row, mac in zip(rows, macs, strict=True)])
+    append_sealed(session, END, _END_COLUMNS, [(reduction_id, reason, now) for reduction_id in ended])

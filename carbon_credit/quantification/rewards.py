@@ -72,10 +72,11 @@ class Rewards:
         """Grant and take back, once for each rule of a citizen's day. `beside`: transfers of grams with
         fresh ids that are posted in the same act, before anything is taken back."""
         given, taken = [], []
+        lots = {day: self._rules.points_lot(day) for day in {key.business_day for key in self._granted}}
         for tally in sorted(map(self._tallies.__getitem__, self._granted), key=lambda one: one.id.int):
             key, reference = tally.key, tally.id
             delta = self._granted[key]
-            lot = self._rules.points_lot(key.business_day)
+            lot = lots[key.business_day]
             if delta > 0:
                 given.append(PointsGrant(key.citizen_id, delta, lot, reference, self._now))
             elif delta < 0:

@@ -22,7 +22,7 @@ _STORED = ("id", *_SUMS)
 _OVER_DAYS = ("person-year", "net:", "share:")
 
 
-class TallyKey(Struct, frozen=True, gc=False):
+class TallyKey(Struct, frozen=True, gc=False, cache_hash=True):
     """Whose day, and of what: `cap:<activity type>` or `points:<rule>`."""
 
     citizen_id: UUID
@@ -32,7 +32,8 @@ class TallyKey(Struct, frozen=True, gc=False):
     @property
     def id(self) -> UUID:
         """The digest under which the row is stored."""
-        text = f"{self.citizen_id.int:032x}/{self.business_day.isoformat()}/{self.scope}"
+        whose = self.citizen_id.int.to_bytes(16, "big").hex()
+        text = f"{whose}/{self.business_day}/{self.scope}"
         return id_of(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
 
 

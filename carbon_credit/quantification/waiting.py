@@ -38,7 +38,10 @@ def due_at(event: IncomingEvent, verdict: Verdict, facts: Facts) -> datetime | N
     """When the event is to be credited; None where that is now, or never."""
     if facts.backfill or not verdict.quantified:
         return None
-    due = facts.rules.due_at(event.type, _last_day(verdict))
+    place = (event.type, _last_day(verdict))
+    if place not in facts.dues:
+        facts.dues[place] = facts.rules.due_at(*place)
+    due = facts.dues[place]
     return due if due is not None and facts.now < due else None
 
 
@@ -104,7 +107,8 @@ def is_awaited(session: Session, programme: str, day: date) -> bool:
 
 
 def _last_day(verdict: Verdict) -> date:
-    return max(part.business_day for part in verdict.quantified)
+    parts = verdict.quantified
+    return parts[0].business_day if len(parts) == 1 else max(part.business_day for part in parts)
 
 
 def _says_the_same(one: Claimed) -> bool:
