@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from carbon_credit.identity.errors import PartyNotFound
-from carbon_credit.identity.links import Link, digests
+from carbon_credit.identity.links import Link, digests_of
 from carbon_credit.identity.queries import (
     CitizenRecord,
     ConsentSpan,
@@ -105,7 +105,7 @@ def _by_link(
     links: Collection[Link],
 ) -> People:
     keys = keys_of(session)
-    wanted = {link: digests(keys, programme=programme, link=link) for link in links}
+    wanted = digests_of(keys, programme=programme, links=links)
     every = wire.array("uuid", [digest for known in wanted.values() for digest in known])
     named = wire.array("varchar", list(scenes) or [""])
     cursor = session.connection().connection.driver_connection.cursor(binary=True)  # type: ignore[union-attr]

@@ -148,12 +148,13 @@ def enter(
     """The rows of `transfers`, checked against the chart; fills `keys` with the ids of their accounts."""
     found: list[Entry] = []
     pending = phase == "pending"
-    allowed: set[tuple[str, ...]] = set()  # forms that the chart was asked about
+    before: Transfer | None = None
     for one in transfers:
-        form = (one.code, *one.debit[:3], *one.credit[:3])
-        if form not in allowed:
+        # The chart is asked once for a run of transfers of one form, from one account.
+        alike = before is not None and one.code == before.code and one.debit is before.debit
+        if not alike or before is None or one.credit[:3] != before.credit[:3]:
             check_transfer(one.code, one.debit, one.credit, pending=pending)
-            allowed.add(form)
+        before = one
         _check(one, pending=pending)
         debit = keys.get(one.debit)
         if debit is None:

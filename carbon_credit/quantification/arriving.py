@@ -131,7 +131,7 @@ class Arrivals:
     def _beside_others(self, one: Arrival) -> tuple[int, str | None]:
         """What is left of its result beside other records of the trip; which is best, closing will say."""
         member, gross_mg = one.member, one.quantified.gross_mg
-        if member.within_s is None:
+        if not self._exclusive or member.within_s is None:
             return gross_mg, None
         beside = self._trips.beside(one.whose, one.record, within_s=member.within_s)
         if not beside:

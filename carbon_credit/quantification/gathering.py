@@ -87,7 +87,7 @@ def _history(
         for kind, those in methods.items()
     }
     wanted: set[Wanted] = set()
-    for event in read:
+    for event in read if any(back.values()) else ():
         if not back.get(event.type):
             continue
         whole = span_of(event.occurred_at, event.ended_at, rules.time_zone)

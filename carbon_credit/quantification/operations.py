@@ -45,7 +45,8 @@ def credit(
     backfill: bool = False,
     corrects: bool = False,
 ) -> list[Outcome]:
-    """One outcome for each payload (decoded JSON of an event), in the same order.
+    """One outcome for each payload (decoded JSON of an event, or the event that was read from it), in the
+    same order.
 
     `backfill` lifts the programme's limit of age, for operators' files, and credits at once what would
     otherwise wait (T+n). `corrects`: the payloads say how
@@ -81,7 +82,8 @@ def _credit(
     read: list[tuple[int, IncomingEvent]] = []
     for place, payload in enumerate(payloads):
         try:
-            read.append((place, read_event(payload)))
+            event = payload if isinstance(payload, IncomingEvent) else read_event(payload)
+            read.append((place, event))
         except EventInvalid as error:
             outcomes[place] = Outcome.invalid(payload, error)
     facts = facts_for(

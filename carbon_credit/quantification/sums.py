@@ -114,12 +114,12 @@ class RunningSums:
 
     def under(self, one: Member) -> Under:
         """What it stands under, locked."""
-        tallies, share = self.tallies, self._share(one)
+        tallies, share, netting = self.tallies, self._share(one), one.netting
         return Under(
-            limits=[(cap, tallies[key]) for cap, key in self._limits_of(one)],
-            netted=None if one.netting is None else tallies[_netting(one, one.netting)],
-            share=share,
-            shared=None if share is None else tallies[_shared(one, share)],
+            [(cap, tallies[key]) for cap, key in self._limits_of(one)],
+            None if netting is None else tallies[_netting(one, netting)],
+            share,
+            None if share is None else tallies[_shared(one, share)],
         )
 
     def add(
@@ -129,7 +129,8 @@ class RunningSums:
         self.under(one).add(events=events, gross_mg=gross_mg, mg=mg, partner_mg=partner_mg)
 
     def _keys(self, one: Member) -> Iterable[TallyKey]:
-        yield from (key for _, key in self._limits_of(one))
+        for _, key in self._limits_of(one):
+            yield key
         if one.netting is not None:
             yield _netting(one, one.netting)
         share = self._share(one)
@@ -144,9 +145,10 @@ class RunningSums:
 
     def _limits_of(self, one: Member) -> list[tuple[Cap | None, TallyKey]]:
         place = (one.citizen_id, one.day, one.activity_type)
-        if place not in self._limits:
-            self._limits[place] = limits_of(self._rules, one.citizen_id, one.day, one.activity_type)
-        return self._limits[place]
+        known = self._limits.get(place)
+        if known is None:
+            known = self._limits[place] = limits_of(self._rules, one.citizen_id, one.day, one.activity_type)
+        return known
 
 
 def _netting(one: Member, span: str) -> TallyKey:

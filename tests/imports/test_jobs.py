@@ -6,13 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
+from carbon_credit.events.incoming import read_event
 from carbon_credit.imports.adapters import make_adapter
 from carbon_credit.imports.errors import ColumnsMissing, FileEncoding, FileTruncated, ImportUnreconciled
 from carbon_credit.imports.jobs import chunks, crediting, opening, staging
-from carbon_credit.imports.jobs.chunks import Cutter, unpacked
+from carbon_credit.imports.jobs.chunks import Cutter, packed, read_events, unpacked
 from carbon_credit.imports.jobs.control import Control
 from carbon_credit.imports.jobs.errors import (
     ControlTotalsDiffer,
@@ -366,6 +368,21 @@ def test_a_small_file_is_one_chunk_in_its_own_order() -> None:
     (only,) = cutter.rest()
     assert only.payload is not None
     assert unpacked(only.payload)[1] == [[place] for place in range(50)]
+
+
+def test_events_of_a_chunk_are_read_and_what_is_none_is_handed_on_as_it_came() -> None:
+    good = {
+        "id": "R-1",
+        "type": "metro.ride",
+        "occurred_at": "2026-11-20T08:00:00+08:00",
+        "citizen": {"link": {"kind": "transit-card", "value": "CARD"}},
+        "data": {"distance_m": 8300},
+    }
+    wrong = [good | {"data": {"distance_m": 8.3}}, good | {"surprise": 1}, {"id": "R-2"}]
+    payload = packed([orjson.dumps(one) for one in (good, *wrong)], [(1,), (2, 3), (4,), (5,)])
+    events, lines = read_events(payload)
+    assert events == [read_event(good), *wrong]
+    assert lines == unpacked(payload)[1] == [[1], [2, 3], [4], [5]]
 
 
 def test_the_reconciliation_sees_a_row_that_was_lost(driver: Driver, tmp_path: Path) -> None:

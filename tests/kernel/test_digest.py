@@ -14,11 +14,13 @@ from carbon_credit.kernel.digest import (
     Field,
     canonical_json,
     keyed_digest,
+    keyed_digests,
     mac_with,
     row_mac,
     row_macs,
     same,
     sha256_hex,
+    typed_json,
 )
 
 KEY = b"k" * 32
@@ -133,6 +135,16 @@ def test_many_rows_have_the_macs_that_each_has_alone(data: st.DataObject, width:
     rows = [tuple(column[at] for column in columns) for at in range(count)]
     expected = [row_mac(KEY, "reduction", *row) for row in rows]
     assert row_macs(KEY, "reduction", rows) == expected
+
+
+@given(st.tuples(TEXTS, TEXTS), st.lists(TEXTS, max_size=5))
+def test_many_digests_are_those_that_each_has_alone(first: tuple[str, str], lasts: list[str]) -> None:
+    assert keyed_digests(KEY, first, lasts) == [keyed_digest(KEY, *first, last) for last in lasts]
+
+
+@given(st.dictionaries(TEXTS, st.integers(-(2**63), 2**63 - 1) | TEXTS))
+def test_what_was_typed_has_the_same_canonical_form(value: dict[str, int | str]) -> None:
+    assert typed_json(value) == canonical_json(value)
 
 
 @given(st.binary(max_size=200), st.binary(min_size=1, max_size=200))

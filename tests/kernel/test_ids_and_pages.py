@@ -1,12 +1,14 @@
 """Ids that sort by time, ids that tell nothing, and cursors that cannot be bent."""
 
 import uuid
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_credit.kernel.ids import new_id, random_id
+from carbon_credit.kernel.ids import new_id, new_ids, random_id
 from carbon_credit.kernel.paging import CursorInvalid, cursor, cut, id_position, position
 
 
@@ -15,6 +17,24 @@ def test_new_ids_sort_as_they_were_made() -> None:
     assert made == sorted(made)
     assert len(set(made)) == len(made)
     assert {one.version for one in made} == {7}
+
+
+def test_ids_made_at_once_lie_between_those_made_before_and_after() -> None:
+    made = [new_id()]
+    for count in (0, 1, 5_000, 3):
+        at_once = new_ids(count)
+        assert len(at_once) == count
+        made += [*at_once, new_id()]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made)
+    assert {one.version for one in made} == {7}
+    assert {one.variant for one in made} == {uuid.RFC_4122}
+
+
+def test_processes_never_make_the_same_ids() -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        made = [one for ids in pool.map(new_ids, [2_000] * 20) for one in ids]
+    assert len(set(made)) == 40_000
 
 
 def test_random_ids_tell_nothing() -> None:

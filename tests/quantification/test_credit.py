@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from carbon_credit.events.incoming import read_event
 from carbon_credit.kernel.db import Database
 from tests.world import World, metro, statuses
 
@@ -13,6 +14,14 @@ def test_a_metro_ride_in_shenzhen(database: Database) -> None:
     assert outcome.co2e_mg == 388_440
     assert outcome.methodology == "sz-public-transit/v1"
     assert world.grams() == 388_440
+
+
+def test_an_event_that_was_read_before_is_credited_like_its_payload(database: Database) -> None:
+    world = World(database)
+    told = world.credit(metro("M-1"), read_event(metro("M-2")), read_event(metro("M-1")))
+    assert [one.status for one in told] == ["credited", "credited", "duplicate"]
+    assert told[0].co2e_mg == told[1].co2e_mg
+    assert world.grams() == 2 * 388_440
 
 
 def test_the_same_event_again_is_a_duplicate_with_the_first_outcome(database: Database) -> None:

@@ -7,17 +7,17 @@ nothing else, so a chunk counts exactly once.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import orjson
 from sqlalchemy import Table, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from carbon_credit.events.incoming import claim_key
+from carbon_credit.events.incoming import IncomingEvent, claim_keys
 from carbon_credit.identity.queries import known_links
 from carbon_credit.imports.errors import ImportUnreconciled
-from carbon_credit.imports.jobs.chunks import unpacked
+from carbon_credit.imports.jobs.chunks import Payload, read_events
 from carbon_credit.imports.jobs.records import counts, job, undone
 from carbon_credit.imports.jobs.states import move, state_of
 from carbon_credit.imports.models import ImportChunk, ImportJob, ImportReject
@@ -66,13 +66,13 @@ def credit_next(session: Session, *, job_id: UUID, now: datetime) -> int:
     chunk = _next(session, job_id)
     if chunk is None:
         return 0
-    payloads, lines = unpacked(chunk.payload)
-    keys = _claim_keys(session, chunk, payloads)
-    tally, refused = _Tally(), []
+    payloads, lines = read_events(chunk.payload)
+    tally, refused, named = _Tally(), [], payloads
     if chunk.drops:
         payloads, lines, tally.dropped = _without_unknown(session, chunk.programme, payloads, lines)
         # Of these cards nothing is kept; only a file that replaces another has to say that it named them.
-        keys = keys if chunk.corrects else _claim_keys(session, chunk, payloads)
+        named = named if chunk.corrects else payloads
+    keys = _claim_keys(session, chunk, named)
     outcomes = credit(
         session,
         programme=chunk.programme,
@@ -90,7 +90,7 @@ def credit_next(session: Session, *, job_id: UUID, now: datetime) -> int:
         if status == "credited":
             tally.credited += 1
             tally.co2e_mg += outcome.co2e_mg
-            tally.revised += outcome.revision != event.get("revision", 1)
+            tally.revised += isinstance(event, IncomingEvent) and outcome.revision != event.revision
         else:
             refused += [(job_id, line, status, reason) for line in its_lines]
     refused.sort(key=lambda row: row[1])
@@ -181,8 +181,8 @@ def _next(session: Session, job_id: UUID) -> _Chunk | None:
 
 
 def _without_unknown(
-    session: Session, programme: str, payloads: list[dict[str, Any]], lines: list[list[int]]
-) -> tuple[list[dict[str, Any]], list[list[int]], int]:
+    session: Session, programme: str, payloads: list[IncomingEvent | Payload], lines: list[list[int]]
+) -> tuple[list[IncomingEvent | Payload], list[list[int]], int]:
     """Events and lines without those of cards that nobody has, and how many rows these were."""
     links = [_link(one) for one in payloads]
     known = known_links(session, programme=programme, links={link for link in links if link is not None})
@@ -191,7 +191,10 @@ def _without_unknown(
     return [payloads[place] for place in kept], [lines[place] for place in kept], dropped
 
 
-def _link(event: dict[str, Any]) -> tuple[str, str] | None:
+def _link(event: IncomingEvent | Payload) -> tuple[str, str] | None:
+    if isinstance(event, IncomingEvent):
+        named = event.citizen.link
+        return (named.kind, named.value) if named else None
     link = event["citizen"].get("link")
     return (str(link["kind"]), str(link["value"])) if link else None
 
@@ -201,9 +204,7 @@ def _count(tally: _Tally, status: str, rows: int) -> None:
     setattr(tally, name, getattr(tally, name) + rows)
 
 
-def _claim_keys(session: Session, chunk: _Chunk, payloads: Sequence[dict[str, Any]]) -> bytes:
-    key = keys_of(session).mac
-    found = {
-        claim_key(key, partner_id=chunk.partner_id, event_id=str(one.get("id"))).bytes for one in payloads
-    }
-    return b"".join(sorted(found))
+def _claim_keys(session: Session, chunk: _Chunk, payloads: Sequence[IncomingEvent | Payload]) -> bytes:
+    ids = {one.id if isinstance(one, IncomingEvent) else str(one.get("id")) for one in payloads}
+    found = claim_keys(keys_of(session).mac, partner_id=chunk.partner_id, event_ids=list(ids))
+    return b"".join(sorted([one.int.to_bytes(16, "big") for one in found]))
