@@ -8,7 +8,7 @@ import struct
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from psycopg import Connection
 from psycopg.abc import Buffer
@@ -104,7 +104,7 @@ class _EncodedDumper(Dumper):
     format = Format.BINARY
 
     def dump(self, obj: Any) -> Buffer | None:
-        return bytes(obj)
+        return cast(Encoded, obj)  # it is bytes; a copy of columns is some megabytes
 
 
 class _IdLoader(Loader):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import cast
 from uuid import UUID
 
@@ -19,6 +20,7 @@ _COLUMNS = tuple(column.name for column in _TALLY.columns)
 _SUMS = ("events", "capped", "amount", "granted")
 _NOTHING = (0, 0, 0, 0)
 _STORED = ("id", *_SUMS)
+_by_id = attrgetter("id.int")
 _OVER_DAYS = ("person-year", "net:", "share:")
 
 
@@ -71,10 +73,10 @@ class Tallies:
         self._programme = programme
         self._rows = {key: Tally(key.id, key) for key in set(keys)}
         if ahead:
-            by_id = {one.id: one for one in self._rows.values()}
-            for row in rows_by(session, _TALLY, _STORED, "id", by_id):
-                _fill(by_id[row[0]], row[1:])
-            self._known = {one.id for one in by_id.values() if one.before != _NOTHING}
+            by_id = {one.id.int: one for one in self._rows.values()}
+            for row in rows_by(session, _TALLY, _STORED, "id", [one.id for one in by_id.values()]):
+                _fill(by_id[row[0].int], row[1:])
+            self._known = {number for number, one in by_id.items() if one.before != _NOTHING}
             return
         self._known = set()
         for one, sums in self._insert_or_lock():
@@ -101,7 +103,7 @@ class Tallies:
     def _insert_or_lock(self) -> list[tuple[Tally, Sequence[int]]]:
         """Store those that are new as they are now; the others, locked, with the sums that they have."""
         ordered = sorted(self._rows.values(), key=_by_id)
-        new = [one for one in ordered if one.id not in self._known]
+        new = [one for one in ordered if one.id.int not in self._known]
         rows = [
             (
                 one.id,
@@ -118,8 +120,9 @@ class Tallies:
         ]
         # A row that this transaction has inserted is locked by it.
         inserted = insert_new(self._session, _TALLY, _COLUMNS, rows, "id")
+        every = len(inserted) == len(new)
         for one in new:
-            if one.id in inserted:
+            if every or one.id in inserted:
                 one.before = (one.events, one.capped, one.amount, one.granted)
         if len(inserted) == len(ordered):
             return []
@@ -130,25 +133,24 @@ class Tallies:
     def write(self) -> None:
         """Store what has changed."""
         changes = []
-        for one in sorted(self._rows.values(), key=_by_id):
-            before = one.before
-            if (one.events, one.capped, one.amount, one.granted) != before:
-                events, capped, amount, granted = before
-                changes.append(
-                    (
-                        one.id,
-                        one.events - events,
-                        one.capped - capped,
-                        one.amount - amount,
-                        one.granted - granted,
-                    )
+        changed = [
+            one
+            for one in self._rows.values()
+            if one.before != (one.events, one.capped, one.amount, one.granted)
+        ]
+        for one in sorted(changed, key=_by_id):
+            events, capped, amount, granted = one.before
+            changes.append(
+                (
+                    one.id,
+                    one.events - events,
+                    one.capped - capped,
+                    one.amount - amount,
+                    one.granted - granted,
                 )
-                one.before = (one.events, one.capped, one.amount, one.granted)
+            )
+            one.before = (one.events, one.capped, one.amount, one.granted)
         add_to_rows(self._session, _TALLY, "id", _SUMS, changes)
-
-
-def _by_id(one: Tally) -> int:
-    return one.id.int
 
 
 def _fill(one: Tally, sums: Sequence[int]) -> None:
