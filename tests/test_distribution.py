@@ -108,7 +108,8 @@ def statements_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 def named_in(text: str, words: str) -> set[str]:
     """The distributed tables that a statement names after one of the words."""
-    return set(re.findall(rf"(?:{words})\s+(\w+)", text)) & set(distributed())
+    # A join of joins stands in brackets.
+    return set(re.findall(rf"(?:{words})\s+\(?(\w+)", text)) & set(distributed())
 
 
 def hot_paths(world: World) -> None:

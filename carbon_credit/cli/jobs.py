@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import click
-from rich.table import Table
+from rich.markup import escape
 
 from carbon_credit.cli.context import emit, json_option, open_installation, programme_option, progress, stdout
 from carbon_credit.cli.importing import credit_until_ended, load, say, summary
@@ -33,21 +33,11 @@ def list_(programme: str, limit: int, as_json: bool) -> None:
     if as_json:
         emit({"imports": [_told(one) for one in found]})
         return
-    table = Table()
-    # The id is what other commands ask for: whole, on one line.
-    table.add_column("import", no_wrap=True, min_width=36)
-    for name in ("file", "adapter", "state", "rows", "delivered"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("state", "rows"))
+    # One line each, the id whole: it is what other commands ask for. A narrow window breaks the line.
     for one in found:
-        table.add_row(
-            str(one.id),
-            one.file_name,
-            one.adapter,
-            one.state,
-            "" if one.rows_total is None else f"{one.rows_total:,}",
-            f"{one.created_at:%m-%d %H:%MZ}",
-        )
-    stdout.print(table)
+        rows = "" if one.rows_total is None else f"{one.rows_total:,} rows"
+        told = f"{one.id}  {one.created_at:%Y-%m-%d %H:%M} UTC  {one.state:11} {rows:>17}  {one.adapter}  {one.file_name}"
+        stdout.print(escape(told), soft_wrap=True, highlight=False)
 
 
 @imports.command()
