@@ -36,8 +36,8 @@ def list_(programme: str, limit: int, as_json: bool) -> None:
     # One line each, the id whole: it is what other commands ask for. A narrow window breaks the line.
     for one in found:
         rows = "" if one.rows_total is None else f"{one.rows_total:,} rows"
-        told = f"{one.id}  {one.created_at:%Y-%m-%d %H:%M} UTC  {one.state:11} {rows:>17}  {one.adapter}  {one.file_name}"
-        stdout.print(escape(told), soft_wrap=True, highlight=False)
+        told = f"{one.id}  {one.created_at:%Y-%m-%d %H:%M} UTC  {one.state:11} {rows:>17}"
+        stdout.print(escape(f"{told}  {one.adapter}  {one.file_name}"), soft_wrap=True, highlight=False)
 
 
 @imports.command()
