@@ -37,13 +37,15 @@ def test_killed_at_random(long: Rehearsal, tmp_path: Path) -> None:
     killed = 0
     with long.copy(tmp_path) as city:
         for number, after in enumerate(deaths):
+            if city.states() == ["done"]:
+                break  # a fast machine was at the end before: the same file again would be another delivery
             if number < len(POINTS):
                 dies(city, (POINTS[number], chance.randint(1, 3)))
                 killed += 1
             else:
                 killed += is_killed(city, after, chance)
         finished(city, long)
-    assert killed >= KILLS * 3 // 4, f"only {killed} of {KILLS} came while it ran"
+    assert killed > min(KILLS - 1, len(POINTS)), f"only {killed} of {KILLS} came while it ran"
 
 
 def dies(city: City, *points: tuple[str, int]) -> None:
