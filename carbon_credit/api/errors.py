@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from carbon_credit.api.field_messages import in_chinese
 from carbon_credit.identity.errors import CallerSuspended, CredentialRefused, ScopeUnknown
+from carbon_credit.imports.errors import MappingUnsound
 from carbon_credit.kernel.errors import (
     Broken,
     Busy,
@@ -158,7 +159,18 @@ def problem(error: CarbonError, /, *, status: int | None = None, **members: obje
             {"pointer": pointer, "detail": in_chinese(text) if spoken == "zh" else text}
             for pointer, text in error.problems
         ]
+    elif isinstance(error, MappingUnsound):
+        found["errors"] = [_mistake(one, spoken) for one in error.problems]
     return found | members
+
+
+def _mistake(error: CarbonError, spoken: str) -> dict[str, object]:
+    return {
+        "pointer": "/mapping",
+        "detail": error.message(spoken),
+        "line": error.details["line"],
+        "key": error.details["key"],
+    }
 
 
 def problem_response(error: CarbonError, /, *, status: int | None = None, **members: object) -> Response:

@@ -3,6 +3,11 @@
 import re
 
 _SENTENCES = (
+    (
+        r"Name an adapter or send a mapping, one of the two\.",
+        "请指定适配器（adapter）或发送映射文件（mapping），二者取一。",
+    ),
+    (r"Not valid base64\.", "不是有效的 base64。"),
     (r"Missing data for required field\.", "缺少必填字段。"),
     (r"Unknown field\.", "未知字段。"),
     (r"Field may not be null\.", "不能为 null。"),

@@ -51,6 +51,8 @@ class FieldProblem(Answer):
         metadata={"description": "JSON pointer or parameter name.", "example": "/share_percent"},
     )
     detail = fields.String(required=True, metadata={"example": "Must be at most 100."})
+    line = Whole(metadata={"description": "Only of a mapping: the line of its text."})
+    key = fields.String(metadata={"description": "Only of a mapping: the key."})
 
 
 class Problem(Answer):

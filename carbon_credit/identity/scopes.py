@@ -34,6 +34,7 @@ SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
         "batches:read",
         "batches:write",
         "audit:read",
+        "imports:write",
         "imports:read",
     ),
     VERIFIER: ("batches:read", "batches:verify", "programme:read"),

@@ -1,6 +1,8 @@
 """Why a file as a whole cannot be imported. A single row is never an error: it gets an outcome."""
 
-from carbon_credit.kernel.errors import Broken, Forbidden, Invalid
+from collections.abc import Sequence
+
+from carbon_credit.kernel.errors import Broken, CarbonError, Forbidden, Invalid
 
 
 class FileUnreadable(Invalid):
@@ -91,8 +93,26 @@ class AdapterUnknown(Invalid):
 
 class AdapterNeeds(Invalid):
     code = "import-adapter-needs"
-    en = "The adapter {adapter} cannot work out distances without {what}. Give {option} FILE."
-    zh = "适配器 {adapter} 计算距离需要{what}。请提供 {option} 文件。"
+    en = "The adapter {adapter} cannot work out distances without {what}. Give {option}."
+    zh = "适配器 {adapter} 计算距离需要{what}。请提供 {option}。"
+
+
+class AdapterTakesNo(Invalid):
+    code = "import-adapter-takes-no"
+    en = "The adapter {adapter} makes no use of {what}. Nothing was kept of it; send the file without it."
+    zh = "适配器 {adapter} 不使用 {what}，未保存该内容。请去掉后重新发送。"
+
+
+class MappingUnsound(Invalid):
+    """`problems`: every mistake, with its line and key."""
+
+    code = "import-mapping-unsound"
+    en = "The mapping has {count} mistake(s), named in `errors` by line and key. Nothing was imported."
+    zh = "映射文件有 {count} 处错误，见 `errors` 中的行号与键名。未导入任何数据。"
+
+    def __init__(self, problems: Sequence[CarbonError]) -> None:
+        self.problems = problems
+        super().__init__(count=len(problems))
 
 
 class AdapterRehearsalOnly(Forbidden):

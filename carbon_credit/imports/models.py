@@ -1,7 +1,7 @@
 """Import jobs: a file that a partner delivered, its parts on the way in, its chunks, its refused rows.
 
 A job and its chunks stay, with counts and keyed digests. What the file said is there only as long as it
-is needed: the parts of an upload until it is staged, the payload of a chunk until it is credited.
+is needed: an upload and what came beside it until it is staged, the payload of a chunk until it is credited.
 """
 
 from datetime import datetime
@@ -116,6 +116,17 @@ class ImportUpload(Base):
 
     job_id: Mapped[UUID] = mapped_column(ForeignKey("import_job.id"), primary_key=True)
     first_byte: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ImportEnclosure(Base):
+    """What was sent beside an uploaded file to read it with. Gone when the file is read."""
+
+    __tablename__ = "import_enclosure"
+    __table_args__ = (CheckConstraint("name IN ('mapping', 'riders', 'stations')", name="name"),)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("import_job.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(8), primary_key=True)
     body: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -10,19 +10,35 @@ from contextlib import ExitStack
 from typing import IO, Any
 
 from flask import Response, request
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError
 
 from carbon_credit.api import body
 from carbon_credit.api.auth import access
 from carbon_credit.api.errors import BodyMalformed, FieldsInvalid, language
-from carbon_credit.api.examples import example
-from carbon_credit.api.fields import Flag, Id, Instant, QueryFlag, QueryWhole, Text, Whole, Word
 from carbon_credit.api.operation import Call, reads, writes
-from carbon_credit.api.schemas import SLUG, Answer, PageQuery, Strict, page_of
+from carbon_credit.api.partners.import_schemas import (
+    BEGIN,
+    ImportForm,
+    ImportIn,
+    ImportOut,
+    Reject,
+    RejectsQuery,
+)
+from carbon_credit.api.schemas import PageQuery, page_of
+from carbon_credit.identity.errors import PartyNotFound
+from carbon_credit.identity.queries import party
 from carbon_credit.identity.scopes import OPERATOR, PARTNER
-from carbon_credit.imports.errors import AdapterNeeds, AdapterRehearsalOnly, AdapterUnknown
-from carbon_credit.imports.jobs import opening, uploads
-from carbon_credit.imports.jobs.control import MAX_SUMS, Control, control_of, read_control
+from carbon_credit.imports.errors import (
+    AdapterNeeds,
+    AdapterRehearsalOnly,
+    AdapterTakesNo,
+    AdapterUnknown,
+    MappingUnsound,
+    StationsUnreadable,
+)
+from carbon_credit.imports.jobs import enclosures, opening, uploads
+from carbon_credit.imports.jobs.control import Control, control_of, read_control
+from carbon_credit.imports.jobs.enclosures import MAPPING, MAX_MAPPING_BYTES, RIDERS, STATIONS, Enclosed
 from carbon_credit.imports.jobs.errors import (
     AlreadyReplaced,
     ControlUnreadable,
@@ -40,168 +56,37 @@ from carbon_credit.imports.jobs.errors import (
 from carbon_credit.imports.jobs.problems import problem_of
 from carbon_credit.imports.jobs.records import JobRecord, all_rejects, counts, job, jobs, rejects, replaced_by
 from carbon_credit.imports.jobs.rejects import csv_lines
-from carbon_credit.imports.jobs.states import MOVES
 from carbon_credit.imports.reasons import reason_text
 from carbon_credit.kernel.digest import sha256_hex
-from carbon_credit.kernel.paging import DEFAULT_LIMIT, Page, cursor, cut, id_position, position
+from carbon_credit.kernel.errors import Forbidden
+from carbon_credit.kernel.paging import Page, cursor, cut, id_position, position
 from carbon_credit.sweeps.deliveries import adapter_of
 
-_WRITE = access(PARTNER, scope="imports:write")
+_WRITE = access(PARTNER, OPERATOR, scope="imports:write")
 _READ = access(PARTNER, OPERATOR, scope="imports:read")
-MULTIPART = "multipart/form-data"
 BYTES = "application/octet-stream"
 CSV = "text/csv"
-MAX_REJECTS = 1_000
 _MEMORY_BYTES = 4 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
-_HEX = r"^[0-9a-f]{64}$"
-_SHOWN = "9f2b" * 16
-_FILE_NAME = "rides-2026-11-20.csv.gz"
+ENCLOSURES = (MAPPING, RIDERS, STATIONS)
+_FILES = ("file", *ENCLOSURES)
 
 
-class ControlIn(Strict):
-    """What the sender says is in the file. A file that says otherwise is refused as a whole."""
-
-    rows = Whole(metadata={"description": "Data rows.", "example": 250000})
-    sums = fields.Dict(
-        keys=Text(longest=64),
-        values=Text(longest=40, pattern=r"^-?[0-9]{1,20}(\.[0-9]{1,10})?$"),
-        validate=validate.Length(max=MAX_SUMS),
-        metadata={
-            "description": "Exact sums of columns that the adapter adds up, as text.",
-            "example": {"metres": "1325000000"},
-        },
-    )
+class PartnerNotYours(Forbidden):
+    code = "import-partner-not-yours"
+    en = "A partner delivers files of its own. Leave `partner_id` out, or let an operator deliver the file."
+    zh = "数据提供方只能提交自己的文件。请去掉 `partner_id`，或由运营方提交。"
 
 
-class ImportIn(Strict):
-    """A file to be delivered in parts."""
-
-    adapter = Text(longest=64, pattern=SLUG, required=True, metadata={"example": "generic-ride"})
-    file_name = Text(longest=255, required=True, metadata={"example": _FILE_NAME})
-    size = Whole(
-        minimum=1,
-        maximum=uploads.MAX_UPLOAD_BYTES,
-        required=True,
-        metadata={"description": "Bytes, as the file is sent (packed or not).", "example": 5242880},
-    )
-    sha256 = Text(
-        longest=64,
-        pattern=_HEX,
-        required=True,
-        metadata={"description": "Of the bytes as they are sent, lower-case hexadecimal.", "example": _SHOWN},
-    )
-    control = fields.Nested(ControlIn, metadata={"description": "Control totals that must match."})
-    drop_unknown = Flag(
-        load_default=False,
-        metadata={"description": "Count rows of unknown cards, and keep nothing of them.", "example": False},
-    )
-    replaces = Id(
-        metadata={"description": "An earlier import that this file corrects: changed rows are revisions, "
-                  "missing ones are withdrawn."},
-    )  # fmt: skip
-
-
-class ImportForm(Schema):
-    """The fields beside `file` in a multipart request."""
-
-    adapter = Text(longest=64, pattern=SLUG, required=True)
-    sha256 = Text(longest=64, pattern=_HEX)
-    control = Text(
-        longest=8192, pattern=r"^[^\u0000]+$", metadata={"description": "JSON, or name=value lines."}
-    )
-    drop_unknown = QueryFlag(load_default=False)
-    replaces = Id()
-
-
-class ImportCounts(Answer):
-    """Rows by what became of them: rows = credited_rows + held + rejected + duplicate + dropped."""
-
-    rows = Whole(required=True, metadata={"description": "Rows with an outcome.", "example": 250000})
-    credited_rows = Whole(required=True, metadata={"example": 249000})
-    held = Whole(required=True, metadata={"example": 12})
-    rejected = Whole(required=True, metadata={"example": 488})
-    duplicate = Whole(required=True, metadata={"example": 500})
-    dropped = Whole(required=True, metadata={"example": 0})
-    credited = Whole(required=True, metadata={"description": "Events.", "example": 249000})
-    revised = Whole(required=True, metadata={"description": "Of these, revisions.", "example": 0})
-    co2e_mg = Whole(required=True, metadata={"example": 96721560000})
-
-
-class ImportProblem(Answer):
-    """Why a file was refused, or a job stopped."""
-
-    code = fields.String(required=True, metadata={"example": "import-totals-differ"})
-    detail = fields.String(required=True, metadata={"example": "The file does not match its control totals."})
-
-
-class ImportOut(Answer):
-    """A delivery and how far it is. `done`, `refused` and `cancelled` are ends; `failed` can be run again."""
-
-    id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"})
-    state = Word(*MOVES, required=True, metadata={"example": "crediting"})
-    adapter = fields.String(required=True, metadata={"example": "generic-ride"})
-    mapping = fields.String(
-        required=True, allow_none=True, metadata={"description": "Digest of the mapping.", "example": _SHOWN}
-    )
-    partner_id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4f"})
-    file_name = fields.String(required=True, metadata={"example": _FILE_NAME})
-    size = Whole(required=True, metadata={"example": 5242880})
-    sha256 = fields.String(required=True, metadata={"example": _SHOWN})
-    received_bytes = Whole(required=True, metadata={"description": "Go on here.", "example": 5242880})
-    read_bytes = Whole(required=True, metadata={"example": 5242880})
-    rows_total = Whole(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Data rows; null until the file was read.", "example": 250000},
-    )
-    counts = fields.Nested(ImportCounts, required=True)
-    control = fields.Nested(ControlIn, required=True)
-    replaces = Id(required=True, allow_none=True)
-    replaced_by = Id(required=True, allow_none=True)
-    withdrawn = Whole(required=True, metadata={"description": "Events taken back.", "example": 0})
-    problem = fields.Nested(ImportProblem, required=True, allow_none=True)
-    created_at = Instant(required=True, metadata={"example": "2026-11-21T04:00:00Z"})
-    staged_at = Instant(required=True, allow_none=True, metadata={"example": "2026-11-21T04:00:09Z"})
-    ended_at = Instant(required=True, allow_none=True)
-
-
-class Reject(Answer):
-    """A row that was not credited."""
-
-    line = Whole(required=True, metadata={"description": "As a person finds it.", "example": 17})
-    status = Word("held", "rejected", "duplicate", required=True, metadata={"example": "rejected"})
-    reason = fields.String(required=True, metadata={"example": "unlinked"})
-    detail = fields.String(required=True, metadata={"example": "The card leads to no citizen."})
-
-
-class RejectsQuery(PageQuery):
-    """Where in the list to read."""
-
-    limit = QueryWhole(minimum=1, maximum=MAX_REJECTS, load_default=DEFAULT_LIMIT)
-
-
-_BEGIN = {
-    MULTIPART: {
-        "schema": {
-            "type": "object",
-            "required": ["adapter", "file"],
-            "properties": {
-                "file": {"type": "string", "format": "binary"},
-                "adapter": {"type": "string", "pattern": SLUG},
-                "sha256": {"type": "string", "pattern": _HEX},
-                "control": {"type": "string", "description": "JSON, or name=value lines.", "maxLength": 8192},
-                "drop_unknown": {"type": "string", "enum": ["true", "false"]},
-                "replaces": {"type": "string", "format": "uuid"},
-            },
-        }
-    },
-    body.JSON: {"schema": ImportIn, "example": example(ImportIn())},
-}
 _OPENS = (
     AdapterUnknown,
     AdapterNeeds,
+    AdapterTakesNo,
     AdapterRehearsalOnly,
+    MappingUnsound,
+    StationsUnreadable,
+    PartyNotFound,
+    PartnerNotYours,
     ControlUnreadable,
     FileDigestDiffers,
     ImportDiffers,
@@ -215,16 +100,20 @@ _OPENS = (
 _IN, _FORM = ImportIn(), ImportForm()
 
 
-@writes(allowed=_WRITE, content=_BEGIN, answer=ImportOut, status=202, raises=_OPENS)
+@writes(allowed=_WRITE, content=BEGIN, answer=ImportOut, status=202, raises=_OPENS)
 def begin_import(call: Call) -> dict[str, Any]:
     """Deliver a file: as a whole (multipart), or announce one that comes in parts (JSON).
 
     While the same file is under way, this answers with its job and begins no other. A file is csv, tsv,
     NDJSON, xlsx or Parquet, plain, gzip or zstd. Delivered again after its end, its rows are duplicates.
+    It is read by an adapter or by a mapping that is sent with it. An operator delivers for a partner.
     """
     if body.media_type() == body.JSON:
         told = _loaded(_IN, body.parse_json(call.body))
-        return _shown(call, _opened(call, told, control_of(told.get("control", {}))))
+        enclosed = {name: told[name] for name in (RIDERS, STATIONS) if name in told}
+        if MAPPING in told:
+            enclosed[MAPPING] = told[MAPPING].encode()
+        return _shown(call, _opened(call, told, control_of(told.get("control", {})), enclosed))
     return _shown(call, _uploaded(call))
 
 
@@ -311,11 +200,14 @@ def _uploaded(call: Call) -> JobRecord:
     """A file that came whole, in one request."""
     try:
         file = request.files.get("file")
-        told = {name: value for name, value in request.form.items() if name != "file"}
+        told = {name: value for name, value in request.form.items() if name not in _FILES}
     except ValueError as error:
         raise BodyMalformed(why="it is no multipart body") from error
     if file is None or not file.filename:
         raise UploadMalformed(why="it has no part `file` with a file name")
+    strange = {name: ["Unknown field."] for name in request.files if name not in _FILES}
+    if strange:
+        raise FieldsInvalid(strange)
     known = _loaded(_FORM, told)
     control = read_control(known["control"].encode()) if "control" in known else Control()
     with file.stream:
@@ -328,7 +220,8 @@ def _uploaded(call: Call) -> JobRecord:
             raise FileDigestDiffers(file=file.filename[:255], found=digest, expected=expected)
     name = "".join(sign for sign in file.filename if sign.isprintable())[:255] or "file"
     delivered = known | {"file_name": name, "size": len(content), "sha256": digest}
-    opened = _opened(call, delivered, control)
+    enclosed = {name: part for name in ENCLOSURES if (part := _part(name)) is not None}
+    opened = _opened(call, delivered, control, enclosed)
     if opened.state != "receiving":
         return opened  # it is under way already
     return uploads.add_part(
@@ -340,12 +233,28 @@ def _uploaded(call: Call) -> JobRecord:
     )
 
 
-def _opened(call: Call, told: dict[str, Any], control: Control) -> JobRecord:
+def _part(name: str) -> bytes | None:
+    """What was sent under this name, as a file or as text."""
+    file = request.files.get(name)
+    if file is None:
+        text = request.form.get(name)
+        return None if text is None else text.encode()
+    with file.stream:
+        return bytes(file.read())
+
+
+def _opened(call: Call, told: dict[str, Any], control: Control, enclosed: Enclosed) -> JobRecord:
     caller = call.caller
-    adapter, options = adapter_of(call.session, name=told["adapter"], programme=caller.programme)
+    _require_sizes(enclosed)
+    if ("adapter" in told) == (MAPPING in enclosed):
+        raise FieldsInvalid({"adapter": ["Name an adapter or send a mapping, one of the two."]})
+    partner_id = _partner(call, told.get("partner_id"))
+    adapter, options = adapter_of(
+        call.session, name=told.get("adapter"), enclosed=enclosed, programme=caller.programme
+    )
     delivery = opening.Delivery(
         programme=caller.programme,
-        partner_id=caller.id,
+        partner_id=partner_id,
         adapter=adapter.name,
         mapping_digest=adapter.digest,
         options=options | ({"drop_unknown": True} if told["drop_unknown"] else {}),
@@ -356,8 +265,31 @@ def _opened(call: Call, told: dict[str, Any], control: Control) -> JobRecord:
         control=control,
         replaces_id=told.get("replaces"),
     )
-    known, _new = opening.open_job(call.session, delivery=delivery, created_by=caller.key, now=call.now)
+    known, new = opening.open_job(call.session, delivery=delivery, created_by=caller.key, now=call.now)
+    if new:
+        enclosures.keep(call.session, job_id=known.id, enclosed=enclosed)
     return known
+
+
+def _require_sizes(enclosed: Enclosed) -> None:
+    wrong = {name: ["Shorter than minimum length 1."] for name, part in enclosed.items() if not part}
+    if len(enclosed.get(MAPPING, b"")) > MAX_MAPPING_BYTES:
+        wrong[MAPPING] = [f"Longer than maximum length {MAX_MAPPING_BYTES}."]
+    if wrong:
+        raise FieldsInvalid(wrong)
+
+
+def _partner(call: Call, named: uuid.UUID | None) -> uuid.UUID:
+    """Whose file it is: the caller's own, or of the partner that an operator names."""
+    if call.caller.role == PARTNER:
+        if named not in (None, call.caller.id):
+            raise PartnerNotYours
+        return call.caller.id
+    if named is None:
+        raise FieldsInvalid({"partner_id": ["Missing data for required field."]})
+    if party(call.session, party_id=named, programme=call.caller.programme).role != PARTNER:
+        raise PartyNotFound
+    return named
 
 
 def _own(call: Call, import_id: uuid.UUID) -> JobRecord:

@@ -3,13 +3,14 @@
 The mappings beside this file come with the program; any other is given by its path.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Table
 from datetime import datetime
 from decimal import Context, Decimal
 from pathlib import Path
 
 from carbon_credit.imports.adapters.loading import LoadedMapping, load_mapping, names
-from carbon_credit.imports.adapters.mapping import ColumnSpec
+from carbon_credit.imports.adapters.mapping import ColumnSpec, Mapping
 from carbon_credit.imports.adapters.measures import MAX_DIGITS, exact
 from carbon_credit.imports.adapters.pairs import Pairs
 from carbon_credit.imports.adapters.places import Measure, measure_by
@@ -33,7 +34,8 @@ class Adapter:
 
     `digest`: SHA-256 (hex) of the mapping. `link_kind`: the kind of link that it names citizens by, None
     where a column says it. `spelt`: how a control column may be called in a file -> its name in the mapping.
-    `totals` after reading: `rows`, and the exact sum of each control column.
+    `totals` after reading: `rows`, and the exact sum of each control column. `uses`: which of the files
+    `riders` and `stations` it can make something of.
     """
 
     def __init__(self, loaded: LoadedMapping, *, measure: Measure, riders: Path | None) -> None:
@@ -42,6 +44,7 @@ class Adapter:
         self.digest = loaded.digest
         self.rehearsal_only = mapping.rehearsal_only
         self.link_kind = mapping.citizen.kind if isinstance(mapping.citizen.kind, str) else None
+        self.uses = frozenset(_used(mapping))
         self.totals: dict[str, int | str] = {}
         self._mapping = mapping
         self._measure = measure
@@ -111,23 +114,23 @@ class Adapter:
 
 
 def make_adapter(
-    name_or_path: str,
+    mapping: str | LoadedMapping,
     *,
     network: Network | None = None,
     riders: Path | None = None,
     stations: Stations | None = None,
 ) -> Adapter:
-    """The adapter of that name, or of the mapping file at that path.
+    """The adapter of that name, of the mapping file at that path, or of a mapping that was read.
 
-    Raises `AdapterUnknown`, a DataError naming file, line and key, and `AdapterNeeds` where distances need a
-    network or stations that are not given.
+    `riders` is opened when rows are read. Raises `AdapterUnknown`, a DataError naming file, line and key,
+    and `AdapterNeeds` where distances need a network or stations that are not given.
     """
-    loaded = load_mapping(name_or_path)
-    mapping = loaded.mapping
-    if mapping.citizen.riders and riders is None:  # every row will be `no-citizen`: nothing to measure
+    loaded = load_mapping(mapping) if isinstance(mapping, str) else mapping
+    by_list = loaded.mapping.citizen.riders
+    if by_list and riders is None:  # every row will be `no-citizen`: nothing to measure
         return Adapter(loaded, measure=lambda _origin, _destination: {}, riders=None)
-    measure = measure_by(mapping, network=network, stations=stations)
-    return Adapter(loaded, measure=measure, riders=riders if mapping.citizen.riders else None)
+    measure = measure_by(loaded.mapping, network=network, stations=stations)
+    return Adapter(loaded, measure=measure, riders=riders if by_list else None)
 
 
 class _Sums:
@@ -159,6 +162,13 @@ class _Sums:
         return format(_EXACT.normalize(_EXACT.add(part, self._whole[name])), "f")
 
 
+def _used(mapping: Mapping) -> Iterator[str]:
+    if mapping.citizen.riders:
+        yield "riders"
+    if mapping.distance is not None and mapping.distance.rule == "great-circle":
+        yield "stations"
+
+
 def _kin(format: str) -> str:
     """Comma or tab, lines or a list, is no other kind of file."""
     return {"tsv": "csv", "json": "ndjson"}.get(format, format)
@@ -168,7 +178,7 @@ def _column(spec: ColumnSpec | str) -> Column:
     return Column((spec,)) if isinstance(spec, str) else Column(spec.names, spec.required)
 
 
-def _spellings(columns: Mapping[str, ColumnSpec | str], control: Sequence[str]) -> dict[str, str]:
+def _spellings(columns: Table[str, ColumnSpec | str], control: Sequence[str]) -> dict[str, str]:
     return {name: key for key in control for name in (key, *_column(columns[key]).names)}
 
 

@@ -1,4 +1,4 @@
-"""Mapping files: those that come with the program, by name; others by path."""
+"""Mapping files: those that come with the program, by name; others by path, or by their bytes."""
 
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
@@ -34,7 +34,11 @@ def names() -> tuple[str, ...]:
 
 def load_mapping(name_or_path: str) -> LoadedMapping:
     """A mapping that is sound. Raises `AdapterUnknown`, or the first DataError."""
-    data, file = _bytes(name_or_path)
+    return read_mapping(*_bytes(name_or_path))
+
+
+def read_mapping(data: bytes, file: str) -> LoadedMapping:
+    """A mapping that is sound, from its bytes. Raises the first DataError."""
     document = read_document(data, file)
     mapping = convert(document, Mapping)
     for problem in problems(document, mapping):
@@ -46,7 +50,13 @@ def mapping_problems(
     name_or_path: str, activities: Table[str, ActivityType]
 ) -> tuple[Mapping | None, list[DataError]]:
     """Everything that is wrong with a mapping, its events held against the activity types as well."""
-    data, file = _bytes(name_or_path)
+    return problems_of(*_bytes(name_or_path), activities)
+
+
+def problems_of(
+    data: bytes, file: str, activities: Table[str, ActivityType]
+) -> tuple[Mapping | None, list[DataError]]:
+    """The same, from its bytes."""
     try:
         document = read_document(data, file)
         mapping = convert(document, Mapping)

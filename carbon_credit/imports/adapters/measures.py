@@ -56,6 +56,11 @@ def measured_by(field: str) -> str:
     return _ENDINGS.get("_" + field.rpartition("_")[2], "number") if "_" in field else "number"
 
 
+def is_quantity(field: str) -> bool:
+    """Whether the field of an event is a whole number."""
+    return measured_by(field) != "number" or field in ("count", "persons")
+
+
 def amount_reader(unit: str, rounding: str) -> Callable[[str], int]:
     """text -> whole number. Refuses a row with `number-missing` or `number-malformed`."""
     factor = UNITS[unit][1]

@@ -22,10 +22,15 @@ def measure_by(mapping: Mapping, *, network: Network | None, stations: Stations 
         return lambda _origin, _destination: {}
     if rule.rule == "network":
         if network is None:
-            raise AdapterNeeds(adapter=mapping.name, what="a network / 线网", option="--network")
+            raise AdapterNeeds(adapter=mapping.name, what="a network / 线网", option="--network FILE")
         return _over(network, rule.source)
     if stations is None:
-        raise AdapterNeeds(adapter=mapping.name, what="stations with coordinates / 站点", option="--stations")
+        # An upload has it as a part of that name.
+        raise AdapterNeeds(
+            adapter=mapping.name,
+            what="stations with coordinates / 站点",
+            option="--stations FILE (API: `stations`)",
+        )
     return _between(stations, Decimal(rule.detour), rule.source)
 
 

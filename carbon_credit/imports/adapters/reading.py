@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from carbon_credit.imports.adapters.mapping import DataSpec, EndSpec, Mapping, Moment, Words
-from carbon_credit.imports.adapters.measures import amount_reader, exact, measured_by
+from carbon_credit.imports.adapters.measures import amount_reader, exact, is_quantity
 from carbon_credit.imports.adapters.places import Measure
 from carbon_credit.imports.adapters.refusal import RowRefused
 from carbon_credit.imports.adapters.times import TimeReader, in_zone, time_reader
@@ -136,7 +136,7 @@ def word_reader(spec: Words | str, at: Places, *, unknown: str) -> Callable[[Val
 def field_reader(name: str, spec: DataSpec | str, at: Places) -> Callable[[Values], int | str | None]:
     """One field of the data; None leaves it out."""
     if isinstance(spec, str):
-        constant = int(spec) if measured_by(name) != "number" or name in ("count", "persons") else spec
+        constant = int(spec) if is_quantity(name) else spec
         return lambda _values: constant
     if spec.words is not None:
         words = Words(

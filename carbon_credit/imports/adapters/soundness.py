@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from carbon_credit.catalogue.activities import ActivityType
 from carbon_credit.imports.adapters.mapping import DataSpec, Mapping, Moment, Words
-from carbon_credit.imports.adapters.measures import UNITS, measured_by
+from carbon_credit.imports.adapters.measures import UNITS, is_quantity, measured_by
 from carbon_credit.imports.adapters.times import NAMED, pattern_of
 from carbon_credit.imports.reasons import reason_known
 from carbon_credit.methodology.document import Document
@@ -70,6 +70,10 @@ def _words_said(spec: DataSpec | str) -> list[str]:
     return [one for one in (*(spec.words or {}).values(), spec.empty, spec.otherwise) if one is not None]
 
 
+def _whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
 class _Wrong:
     """The checks, each over one part of the mapping."""
 
@@ -81,7 +85,7 @@ class _Wrong:
         try:
             "".encode(self._mapping.file.encoding)
             codecs.getincrementaldecoder(self._mapping.file.encoding)
-        except LookupError:
+        except (LookupError, ValueError):
             yield self._value("file", "encoding", what="this encoding is not known; write utf-8 or gb18030")
         if self._mapping.file.delimiter not in (None, ",", ";", "|", "\t", "tab"):
             yield self._value("file", "delimiter", what='write ",", ";", "|" or tab')
@@ -169,7 +173,7 @@ class _Wrong:
         for name, spec in self._mapping.data.items():
             path = ("data", name)
             if isinstance(spec, str):
-                if measured_by(name) != "number" and not spec.isdigit():
+                if is_quantity(name) and not _whole(spec):
                     yield self._value(*path, what="a quantity that is always the same is a whole number")
                 continue
             if self._mapping.pairing:

@@ -72,7 +72,10 @@ def pattern_of(written: str) -> re.Pattern[str]:
             raise ValueError(f"{found.group()} is not known; {' '.join(_PARTS)} are")
         parts += [re.escape(written[end : found.start()]), _PARTS[found.group()]]
         end = found.end()
-    if not {"%Y", "%m", "%d"} <= set(_DIRECTIVE.findall(written)):
+    said = _DIRECTIVE.findall(written)
+    if len(set(said)) < len(said):
+        raise ValueError("a part of the time is named twice; name it once")
+    if not {"%Y", "%m", "%d"} <= set(said):
         raise ValueError(f"write {', '.join(NAMED)}, or a form with %Y, %m and %d")
     # Digits that touch have their full width: 202611210803 is read in one way only.
     text = "".join([*parts, re.escape(written[end:])])

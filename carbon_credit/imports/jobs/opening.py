@@ -17,7 +17,7 @@ from carbon_credit.imports.jobs.errors import (
 )
 from carbon_credit.imports.jobs.records import JobRecord, job, replaced_by
 from carbon_credit.imports.jobs.states import move, state_of
-from carbon_credit.imports.models import ImportChunk, ImportJob, ImportReject, ImportUpload
+from carbon_credit.imports.models import ImportChunk, ImportEnclosure, ImportJob, ImportReject, ImportUpload
 from carbon_credit.kernel.bulk import insert_new
 from carbon_credit.kernel.digest import canonical_json
 from carbon_credit.kernel.errors import CarbonError
@@ -93,9 +93,15 @@ def fail(session: Session, *, job_id: UUID, error: CarbonError, now: datetime) -
 
 
 def forget(session: Session, *, job_id: UUID) -> None:
-    """Delete what the file said and was not credited: parts, and chunks that are not done."""
-    session.execute(delete(ImportUpload).where(ImportUpload.job_id == job_id))
+    """Delete what the file said and was not credited: what was uploaded, and chunks that are not done."""
+    forget_upload(session, job_id=job_id)
     session.execute(delete(ImportChunk).where(ImportChunk.job_id == job_id, ImportChunk.done_at.is_(None)))
+
+
+def forget_upload(session: Session, *, job_id: UUID) -> None:
+    """Delete the parts of the file and what came beside it."""
+    session.execute(delete(ImportUpload).where(ImportUpload.job_id == job_id))
+    session.execute(delete(ImportEnclosure).where(ImportEnclosure.job_id == job_id))
 
 
 def erase(session: Session, *, job_id: UUID) -> None:

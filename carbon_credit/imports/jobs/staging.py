@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.orm import Session
 
 from carbon_credit.imports.errors import ImportUnreconciled
 from carbon_credit.imports.jobs.chunks import NewChunk
 from carbon_credit.imports.jobs.control import control_of
 from carbon_credit.imports.jobs.errors import ControlTotalsDiffer, ImportStagingLost
-from carbon_credit.imports.jobs.opening import erase
+from carbon_credit.imports.jobs.opening import erase, forget_upload
 from carbon_credit.imports.jobs.records import job
 from carbon_credit.imports.jobs.states import move, state_of
-from carbon_credit.imports.models import ImportChunk, ImportJob, ImportReject, ImportUpload
+from carbon_credit.imports.models import ImportChunk, ImportJob, ImportReject
 from carbon_credit.kernel.bulk import Row, append_rows
 from carbon_credit.kernel.ids import new_id
 
@@ -105,7 +105,7 @@ def finish(
     )
     if rows != totals["rows"]:
         raise ImportUnreconciled(why=f"{totals['rows']} rows were read, {rows} have an outcome or an event")
-    session.execute(delete(ImportUpload).where(ImportUpload.job_id == job_id))
+    forget_upload(session, job_id=job_id)
     move(
         session,
         job_id=job_id,
