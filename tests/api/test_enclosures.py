@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from werkzeug.test import TestResponse
 from carbon_credit.catalogue.queries import programme_rules
 from carbon_credit.cli.enrolment import enrol_people
 from carbon_credit.imports.adapters import load_mapping
+from carbon_credit.imports.jobs import staging
 from carbon_credit.kernel.unit_of_work import unit_of_work
 from tests.api.conftest import HOME, Town
 from tests.api.test_imports import announce, put, work
@@ -165,6 +167,19 @@ def test_riders_and_stations_of_a_file_in_parts(any_town: Town) -> None:
     with unit_of_work(town.database, read_only=True) as session:
         assert session.scalar(sa.text("SELECT count(*) FROM import_enclosure")) == 0
     assert announce(town, content, adapter="citibike", riders="no base64!").json["code"] == "fields-invalid"
+
+
+def test_what_was_beside_it_outlives_whoever_died_reading(any_town: Town) -> None:
+    town = any_town
+    enrol_riders(town, ["RIDER-1"])
+    riders = b"line,citizen\n2,RIDER-1\n"
+    begun = deliver(town, trip(town), adapter="citibike", riders=riders, stations=STATIONS)
+    with unit_of_work(town.database) as session:
+        long_ago = town.now - timedelta(hours=1)
+        assert staging.begin(session, job_id=UUID(begun.json["id"]), holder="elsewhere:1", now=long_ago), (
+            "its lease has lapsed since"
+        )
+    assert done(town, begun)["counts"]["credited"] == 1
 
 
 def test_a_list_of_riders_that_cannot_be_read_refuses_the_file(town: Town) -> None:
