@@ -6,7 +6,6 @@ at once and alone. Each is answered with its own outcome, after the commit and n
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,9 +24,8 @@ MOST_TOGETHER = 100
 MOST_WAITING = 256  # in this process; each of them also occupies a thread of the server
 # Those who have just been answered are about to post again: a group that begins a moment later has all of
 # them, and one that begins at once has half, in twice as many transactions.
-PAUSE_S = 0.001  # float ok: seconds to wait
-MOST_PAUSES = 10
-PAUSES_IN_VAIN = 3  # then nobody else is about to come
+PAUSE_S = 0.003  # float ok: seconds to wait; when nobody came in them, nobody else is about to come
+MOST_PAUSES = 4
 JUST_NOW = timedelta(milliseconds=20)
 
 _Key = tuple[str, UUID]
@@ -52,12 +50,15 @@ class _Line:
     """The posts of one partner that wait, and whether a group of theirs is under way.
 
     `expected`: how many were in the last group, which ended at `ended_at`, or stood in line behind it.
+    `whole` is released when so many wait, for who leads the next group.
     """
 
     waiting: deque[_Ticket] = field(default_factory=deque)
     working: bool = False
     expected: int = 1
     ended_at: datetime | None = None
+    gathers: bool = False
+    whole: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Groups:
@@ -93,6 +94,9 @@ class Groups:
             self._waiting += 1
             first = not line.working
             line.working = True
+            if line.gathers and len(line.waiting) >= min(line.expected, self._most_together):
+                line.gathers = False
+                line.whole.release()
         if first or self._await(line, ticket):
             if not first or (line.ended_at is not None and now < line.ended_at + JUST_NOW):
                 self._gather(line)
@@ -123,13 +127,18 @@ class Groups:
 
     def _gather(self, line: _Line) -> None:
         """Wait a moment for those who were there just now. Who posts alone expects nobody and goes on."""
-        in_vain = 0
-        for _ in range(MOST_PAUSES):
+        with self._lock:
             before = len(line.waiting)
-            if before >= min(line.expected, self._most_together) or in_vain == PAUSES_IN_VAIN:
+            if before >= min(line.expected, self._most_together):
                 return
-            time.sleep(PAUSE_S)
-            in_vain = 0 if len(line.waiting) > before else in_vain + 1
+            line.gathers = True
+            line.whole.acquire(blocking=False)
+        for _ in range(MOST_PAUSES):
+            if line.whole.acquire(timeout=PAUSE_S) or len(line.waiting) == before:
+                break
+            before = len(line.waiting)
+        with self._lock:
+            line.gathers = False
 
     def _lead(self, key: _Key, line: _Line) -> None:
         """Credit those that wait, hand the lead on, and call everybody."""
@@ -153,7 +162,7 @@ class Groups:
                 ticket.error = None if ticket.alone else error
         finally:
             self._hand_on(line, len(group))
-            for ticket in group:
+            for ticket in group[1:]:  # the first is the one that leads
                 ticket.called.release()
 
     def _hand_on(self, line: _Line, size: int) -> None:

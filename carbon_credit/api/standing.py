@@ -14,6 +14,10 @@ from carbon_credit.kernel.unit_of_work import unit_of_work
 # How long a caller may go on after a revocation or suspension.
 STANDING_HOLDS = timedelta(seconds=2)
 _REMEMBERED = 10_000
+_ASKING = 64  # callers at once, about
+_PATIENCE_S = 1
+
+_Key = tuple[str, uuid.UUID]
 
 
 class Standings:
@@ -21,16 +25,32 @@ class Standings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._seen: OrderedDict[tuple[str, uuid.UUID], datetime] = OrderedDict()
+        self._seen: OrderedDict[_Key, datetime] = OrderedDict()
         self._lock = threading.Lock()
+        self._asking = [threading.Lock() for _ in range(_ASKING)]
 
     def require(self, claims: Claims, *, now: datetime) -> None:
         """Raises CallerSuspended where the credential, the party or the citizen no longer stands."""
         key = (claims.client_id, claims.subject_id)
+        if self._stands(key, now):
+            return
+        # Of many requests of one caller, one asks: the others wait for what it learns, but not for long.
+        asking = self._asking[hash(key) % _ASKING]
+        had = asking.acquire(timeout=_PATIENCE_S)
+        try:
+            if not self._stands(key, now):
+                self._ask(key, claims, now)
+        finally:
+            if had:
+                asking.release()
+
+    def _stands(self, key: _Key, now: datetime) -> bool:
         with self._lock:
             seen = self._seen.get(key)
-        if seen is not None and seen <= now < seen + STANDING_HOLDS:
-            return
+        # Who waited may have come a moment before the one who asked.
+        return seen is not None and abs(now - seen) < STANDING_HOLDS
+
+    def _ask(self, key: _Key, claims: Claims, now: datetime) -> None:
         is_citizen = claims.role == CITIZEN
         with unit_of_work(self._database, read_only=True) as session:
             require_standing(
