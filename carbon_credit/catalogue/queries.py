@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.activities import read_activities
@@ -24,6 +24,7 @@ from carbon_credit.catalogue.models import (
 )
 from carbon_credit.catalogue.profile import parse_profile
 from carbon_credit.catalogue.rules import ProgrammeRules, Successor
+from carbon_credit.kernel.db import is_postgresql
 from carbon_credit.methodology.engine import CompiledMethodology, compile_package
 from carbon_credit.methodology.loader import Package, package_from_files
 
@@ -32,12 +33,8 @@ _COMPILED: dict[str, CompiledMethodology] = {}
 # Which version governs depends on what is published: the stamp of the catalogue is part of the key.
 _RULES: dict[tuple[str, str, str], ProgrammeRules] = {}
 _MOST_RULES = 500
-# Asked by every call: made once.
-_PRESENT = select(
-    Programme.phase,
-    Programme.profile_digest,
-    select(CatalogueStamp.stamp).scalar_subquery().label("stamp"),
-).where(Programme.code == bindparam("programme"))
+# Asked by every call, so it is not made anew each time.
+_PRESENT = "SELECT phase, profile_digest, (SELECT stamp FROM catalogue_stamp) FROM programme WHERE code = "
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +106,12 @@ def time_zone(session: Session, *, programme: str) -> str:
 
 def programme_rules(session: Session, *, programme: str) -> ProgrammeRules:
     """The rules of the programme as they are now, with what is published now. Raises ProgrammeNotFound."""
-    row = session.connection().execute(_PRESENT, {"programme": programme}).one_or_none()
-    if row is None:
+    mark = "%b" if is_postgresql(session) else "?"
+    rows = session.connection().exec_driver_sql(f"{_PRESENT}{mark}", (programme,)).fetchall()
+    if not rows:
         raise ProgrammeNotFound(programme=programme)
-    return _rules(session, row.profile_digest, row.phase, row.stamp or "")
+    phase, digest, stamp = rows[0]
+    return _rules(session, digest, phase, stamp or "")
 
 
 def rules_by_digest(session: Session, *, digest: str, phase: str) -> ProgrammeRules:

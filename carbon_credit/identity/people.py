@@ -21,6 +21,7 @@ from carbon_credit.identity.queries import (
     resolve_links,
 )
 from carbon_credit.kernel import wire
+from carbon_credit.kernel.bulk import driver
 from carbon_credit.kernel.db import is_postgresql, keys_of
 
 # Spans of one citizen are few, so the product of consents and mandates is as good as their sum.
@@ -108,7 +109,7 @@ def _by_link(
     wanted = digests_of(keys, programme=programme, links=links)
     every = wire.array("uuid", [digest for known in wanted.values() for digest in known])
     named = wire.array("varchar", list(scenes) or [""])
-    cursor = session.connection().connection.driver_connection.cursor(binary=True)  # type: ignore[union-attr]
+    cursor = driver(session).cursor(binary=True)
     rows = cursor.execute(_BY_LINK, (every, named, partner_id, programme)).fetchall()
     if not rows:
         raise PartyNotFound

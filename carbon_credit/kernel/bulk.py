@@ -6,11 +6,11 @@ Rows are tuples in the order of `columns`. One row and ten thousand take the sam
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 from uuid import UUID
 
 import orjson
-from psycopg import RawCursor
+from psycopg import Connection, RawCursor
 from sqlalchemy import ColumnElement, Dialect, Table, any_, bindparam, literal, select, text, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -22,6 +22,7 @@ from carbon_credit.kernel.digest import column_macs
 from carbon_credit.kernel.ids import made_since
 
 Row = tuple[Any, ...]
+Question: TypeAlias = tuple[str, tuple[Any, ...]]  # a statement with %b for each parameter
 
 _COPY_FROM = 100  # fewer rows go faster in one INSERT than in the COPY protocol
 _GATHERED = "gathered writes"
@@ -72,9 +73,23 @@ def append_rows(session: Session, table: Table, columns: Sequence[str], rows: Se
     _copy(session, table, columns, list(zip(*rows, strict=True)))
 
 
+def driver(session: Session) -> Connection[Any]:
+    """PostgreSQL's own connection, in the transaction of `session`: a way past SQLAlchemy's statements."""
+    return cast("Connection[Any]", session.connection().connection.driver_connection)
+
+
+def ask(session: Session, *questions: Question) -> list[list[Row]]:
+    """The rows of each statement (PostgreSQL only). Each sees what the one before has locked, as if it had
+    been waited for; all of them are one round trip."""
+    connection = driver(session)
+    with connection.pipeline():
+        cursors = [connection.cursor(binary=True).execute(*one) for one in questions]
+    return [cursor.fetchall() for cursor in cursors]
+
+
 def _copy(session: Session, table: Table, columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
     body = wire.copied(_kinds(table, tuple(columns)), values)
-    cursor = session.connection().connection.driver_connection.cursor()  # type: ignore[union-attr]
+    cursor = driver(session).cursor()
     with cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(body)
 
@@ -120,7 +135,7 @@ def write_gathered(session: Session) -> None:
     *first, last = parts
     ahead = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(first))
     # Past the driver's own placeholders, which it would look for in this long text each time.
-    with RawCursor(session.connection().connection.driver_connection) as cursor:  # type: ignore[arg-type]
+    with RawCursor(driver(session)) as cursor:
         cursor.execute(f"WITH {ahead} {last}" if first else last, arrays)
 
 
@@ -249,38 +264,42 @@ def rows_by(
     session.flush()
     names = ", ".join(columns)
     more = (f" AND {where}" if where else "") + (f" ORDER BY {order}" if order else "")
-    connection = session.connection()
     if is_postgresql(session):
         kind = _kinds(table, (key,))[0]
         listed = f"= ANY (%b::{wire.cast_name(kind)}[])"
         statement = f"SELECT {names} FROM {table.name} WHERE {key} {listed}{more}"  # noqa: S608
         statement += " FOR UPDATE" if lock else ""
-        cursor = connection.connection.driver_connection.cursor(binary=True)  # type: ignore[union-attr]
+        cursor = driver(session).cursor(binary=True)
         return list(cursor.execute(statement, (wire.array(kind, list(values)),)).fetchall())
     dialect = session.get_bind().dialect
     stored = _stored(table.c[key].type, dialect)
     statement = f"SELECT {names} FROM {table.name} WHERE {key} IN (SELECT value FROM json_each(?)){more}"  # noqa: S608
     given = orjson.dumps([stored(value) for value in values] if stored else list(values)).decode()
-    found = connection.exec_driver_sql(statement, (given,)).fetchall()
+    found = session.connection().exec_driver_sql(statement, (given,)).fetchall()
     return _loaded(table, columns, dialect, [tuple(row) for row in found])
 
 
 def lock_shared(session: Session, *names: str) -> None:
     """Hold each name until the transaction ends, together with others who share it."""
-    _advisory(session, "pg_advisory_xact_lock_shared", names)
+    if names and is_postgresql(session):  # on SQLite a writer is alone anyway
+        driver(session).execute(*sharing(*names))
 
 
 def lock_alone(session: Session, *names: str) -> None:
     """Hold each name until the transaction ends, alone."""
-    _advisory(session, "pg_advisory_xact_lock", names)
-
-
-def _advisory(session: Session, function: str, names: tuple[str, ...]) -> None:
-    # In the order of the names, so that two transactions cannot deadlock. On SQLite a writer is alone anyway.
     if names and is_postgresql(session):
-        statement = f"SELECT {function}(hashtextextended(name, 0)) FROM unnest(%b::text[]) AS name"  # noqa: S608
-        driver = session.connection().connection.driver_connection
-        driver.execute(statement, (wire.array("text", sorted(set(names))),))  # type: ignore[union-attr]
+        driver(session).execute(*_advisory("pg_advisory_xact_lock", names))
+
+
+def sharing(*names: str) -> Question:
+    """What `lock_shared` asks."""
+    return _advisory("pg_advisory_xact_lock_shared", names)
+
+
+def _advisory(function: str, names: tuple[str, ...]) -> Question:
+    # In the order of the names, so that two transactions cannot deadlock.
+    statement = f"SELECT {function}(hashtextextended(name, 0)) FROM unnest(%b::text[]) AS name"  # noqa: S608
+    return statement, (wire.array("text", sorted(set(names))),)
 
 
 @lru_cache(maxsize=1000)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel import wire
-from carbon_credit.kernel.bulk import rows_by
+from carbon_credit.kernel.bulk import driver, rows_by
 from carbon_credit.kernel.db import is_postgresql
 from carbon_credit.ledger.accounts import CO2E, Balance
 from carbon_credit.ledger.models import ACCOUNT, SUMS
@@ -55,7 +55,7 @@ def lock_if_open(
         return lock_accounts(session, ids=[*ids, *also])
     needed = wire.array("uuid", list(set(ids)))
     every = wire.array("uuid", list({*ids, *also}))
-    cursor = session.connection().connection.driver_connection.cursor(binary=True)  # type: ignore[union-attr]
+    cursor = driver(session).cursor(binary=True)
     rows = cursor.execute(_LOCK_IF_OPEN, (every, needed, len(set(ids)))).fetchall()
     # None found is also the answer where all of them are derived: the caller then looks again.
     return _locked(rows) if rows else None

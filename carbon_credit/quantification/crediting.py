@@ -1,8 +1,8 @@
 """Applying verdicts: what counts and earns points under the day's lock, then rows and postings, at once."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
@@ -81,8 +81,13 @@ class Credit:
         self._platforms = Platforms(session, rules)
         self._sums = RunningSums(session, rules, self._platforms)
 
-    def apply(self, *, fresh: Sequence[Fresh], ended: Mapping[UUID, str]) -> dict[int, Outcome]:
-        """Credit `fresh`, take back `ended` (event id -> reason). Outcomes by place."""
+    def apply(
+        self, *, fresh: Sequence[Fresh], ended: Mapping[UUID, str], closed: Collection[date] | None = None
+    ) -> dict[int, Outcome]:
+        """Credit `fresh`, take back `ended` (event id -> reason). Outcomes by place.
+
+        `closed`: which of the days of `fresh` were found closed under their lock; else it is asked here.
+        """
         if not fresh and not ended:
             return {}
         leaving = standing_by_event(self._session, event_ids=list(ended))
@@ -91,7 +96,7 @@ class Credit:
             # Until now they could be closed or re-quantified: what counts is how they stand under the lock.
             leaving = standing_by_event(self._session, event_ids=list(ended))
         days = {one.quantified.business_day for one in fresh}
-        self._closed = closed_days(self._session, self._rules.code, days)
+        self._closed = closed_days(self._session, self._rules.code, days) if closed is None else closed
         ordered = [
             (one, arrival(one.event, one.quantified, partner_id=self._partner_id))
             for one in sorted(fresh, key=lambda one: (one.quantified.occurred_at, one.place))

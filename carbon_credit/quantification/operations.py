@@ -28,11 +28,10 @@ from carbon_credit.quantification.history import Reading
 from carbon_credit.quantification.judging import Facts, judge
 from carbon_credit.quantification.outcomes import Outcome
 from carbon_credit.quantification.parts import parts_of, present_parts
-from carbon_credit.quantification.periods import lock_days
+from carbon_credit.quantification.periods import lock_and_see
 from carbon_credit.quantification.queries import present_by_event
 from carbon_credit.quantification.verdicts import Verdict
 
-_SINCE_EVER = UUID(int=0)
 _MANY = 100  # events from which on the collector's passes cost more than they can ever find
 
 
@@ -44,17 +43,17 @@ def credit(
     payloads: Sequence[object],
     now: datetime,
     backfill: bool = False,
-    corrects: UUID | None = None,
+    corrects: bool = False,
 ) -> list[Outcome]:
     """One outcome for each payload (decoded JSON of an event, or the event that was read from it), in the
     same order.
 
     `backfill` lifts the programme's limit of age, for operators' files, and credits at once what would
-    otherwise wait (T+n). `corrects`: the payloads say how it is now; the id of the delivery that replaces
-    another. A known id with other content, or one that was withdrawn, is a revision one higher than the
-    known one, and not a conflict, unless it was recorded since that delivery began: of one id with two
-    contents in one delivery the second is a conflict. Nothing raises for a single item: what is wrong
-    with it is its outcome.
+    otherwise wait (T+n). `corrects`: the payloads say how
+    it is now (a delivery that replaces another): a known id with other content, or one that was
+    withdrawn, is a revision one higher than the known one, and not a conflict. Of one id with two
+    contents in one call the second is a conflict all the same. Nothing raises for a single item: what is
+    wrong with it is its outcome.
     """
     rules = programme_rules(session, programme=programme)
     with uncollected(many=len(payloads) >= _MANY):
@@ -77,7 +76,7 @@ def _credit(
     payloads: Sequence[object],
     now: datetime,
     backfill: bool,
-    corrects: UUID | None,
+    corrects: bool,
 ) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     read: list[tuple[int, IncomingEvent]] = []
@@ -95,9 +94,8 @@ def _credit(
         now=now,
         backfill=backfill,
     )
-    for part in _rounds(read):
-        outcomes |= _credit_round(session, rules, partner_id, part, facts, corrects=corrects)
-        corrects = corrects and _SINCE_EVER  # the first of several rows stands
+    for number, part in enumerate(_rounds(read)):
+        outcomes |= _credit_round(session, rules, partner_id, part, facts, corrects=corrects and number == 0)
     return [outcomes[place] for place in range(len(payloads))]
 
 
@@ -150,7 +148,7 @@ def _credit_round(
     part: Sequence[tuple[int, IncomingEvent]],
     facts: Facts,
     *,
-    corrects: UUID | None,
+    corrects: bool,
 ) -> dict[int, Outcome]:
     """One pass over events with distinct ids."""
     outcomes: dict[int, Outcome] = {}
@@ -172,7 +170,7 @@ def _credit_round(
     for _, event, verdict in judged.values():
         accepted = verdict.accepted
         days.add(accepted.business_day if accepted else business_day(event.occurred_at, rules.time_zone))
-    lock_days(session, rules.code, days)
+    closed = lock_and_see(session, rules.code, days)
     claimed = events.claim(session, claims=claims, now=facts.now, corrects=corrects)
     received: dict[UUID, datetime] = {}
     if any(one.before is not None for one in claimed.values()):
@@ -196,7 +194,7 @@ def _credit_round(
             fresh += [Fresh(place, event, recorded, accepted, one, event_id) for one in verdict.quantified]
     waiting.keep(session, rules, waits, facts=facts, received=received)
     work = Credit(session, rules, partner_id=partner_id, now=facts.now, received=received)
-    told = work.apply(fresh=fresh, ended=_superseded(claimed))
+    told = work.apply(fresh=fresh, ended=_superseded(claimed), closed=closed)
     for place, _event, verdict in judged.values():
         if place in told:
             told[place] = told[place].with_refused_parts(verdict.refused)
