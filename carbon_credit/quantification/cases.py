@@ -17,7 +17,7 @@ from carbon_credit.quantification.recording import Revision
 from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import Member, member_of
 
-_FIRST = UUID(int=0)
+_ON_TIME = date.min
 UNASKED = UUID(int=0)
 TIER_ORDER = {tier.value: place for place, tier in enumerate(Tier)}
 
@@ -47,16 +47,21 @@ class Case:
         return one.occurred_at, TIER_ORDER[one.tier], one.partner_id, self.claim_key, one.business_day
 
     @property
-    def turn(self) -> tuple[UUID, tuple[datetime, int, UUID, UUID, date]]:
-        """When it is its turn on its day: `canonical`, or behind all of them the later the later it came."""
-        return self.standing.reduction_id if self.standing.is_late else _FIRST, self.canonical
+    def came(self) -> date:
+        """The day on which it came if it came late, and else before all days."""
+        return self.standing.recorded_for if self.standing.is_late else _ON_TIME
 
     @property
-    def evidence(self) -> tuple[UUID, tuple[int, datetime, UUID, UUID]]:
+    def turn(self) -> tuple[date, tuple[datetime, int, UUID, UUID, date]]:
+        """When it is its turn on its day: late ones behind, those of one day as equals."""
+        return self.came, self.canonical
+
+    @property
+    def evidence(self) -> tuple[date, tuple[int, datetime, UUID, UUID]]:
         """Its place among records of one trip, the best first; what came late is after what was settled."""
         one = self.standing
         better = TIER_ORDER[one.tier], one.occurred_at, one.partner_id, self.claim_key
-        return one.reduction_id if one.is_late else _FIRST, better
+        return self.came, better
 
     @property
     def delta_mg(self) -> int:
@@ -85,7 +90,7 @@ def cases_of_day(session: Session, *, programme: str, day: date, citizens: Colle
 
 def in_order(session: Session, standing: Sequence[Standing]) -> list[Case]:
     """As they stand, by citizen and in canonical order. What came when its day was closed (or being
-    closed) goes behind the others, in the order in which it came: it has what they leave."""
+    closed) goes behind the others, by the day on which it came: it has what they leave."""
     claim_keys = claim_keys_of(session, event_ids=_tied(standing))
     cases = [
         Case(

@@ -3,7 +3,7 @@
 There is no running sum of it, on which the whole city would wait. Until the day is closed everything
 counts; then the first events of the day do, up to the cap. One pass finds the event at which it is
 reached; whoever has events from there on is settled, portion after portion. What came when the day was
-closed has no place in that order: it gets what is left (`late`).
+closed gets what is left, in the same order among those that came on one day (`late`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -121,7 +121,7 @@ def apply_limit(
     cases = cases_of_day(session, programme=rules.code, day=day, citizens=citizens)
     sums = RunningSums(session, rules, platforms)
     sums.lock(case.member for case in cases)
-    for case, place in _placed(session, [one for one in cases if not one.standing.is_late]):
+    for case, place in placed(session, [one for one in cases if not one.standing.is_late]):
         if place >= found.place and case.mg:
             mg = found.mg if place == found.place else 0
             if mg < case.mg:
@@ -130,7 +130,7 @@ def apply_limit(
     return post_cases(session, rules, sums, cases, accounting_day=day, now=now)
 
 
-def _placed(
+def placed(
     session: Session, cases: Sequence[Case]
 ) -> Iterator[tuple[Case, tuple[datetime, int, UUID, UUID, UUID]]]:
     """Each case with its place in the whole programme."""

@@ -3,12 +3,13 @@
 An event of a closed day is credited what the citizen's caps have left, and accounted on the day of its
 arrival. With the closing of that day follows what an arrival cannot know, as a correction of that day:
 netting over a month or year that is closed, conditions that a closed year has decided, and the cap of
-the programme's day, of which the late ones get what is left in the order in which they came. Nothing
-that was closed is opened again.
+the programme's day, of which the late ones get what is left in canonical order. Nothing that was closed
+is opened again.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from carbon_credit.kernel.bulk import one_of
 from carbon_credit.kernel.clock import day_bounds
 from carbon_credit.quantification.caps import CAP_PROGRAMME, Used, allow, count_in, is_counted
 from carbon_credit.quantification.cases import in_order
-from carbon_credit.quantification.citywide import city_cap
+from carbon_credit.quantification.citywide import city_cap, placed
 from carbon_credit.quantification.deciding import decide, undecided
 from carbon_credit.quantification.grams import Platforms
 from carbon_credit.quantification.models import Reduction, ReductionEnd
@@ -86,7 +87,7 @@ def settle_late_for_city(session: Session, rules: ProgrammeRules, day: date, *, 
 
 
 def _share_rest(session: Session, rules: ProgrammeRules, earlier: date, day: date, now: datetime) -> int:
-    """The rest of the earlier day's cap, to those who came on `day`, first come, first served."""
+    """The rest of the earlier day's cap, to those who came on `day`, in canonical order."""
     cap = city_cap(rules, earlier)
     # Not the lock of the earlier day: it would come after that of `day`, and events take them in order.
     lock_period_alone(session, rules.code, "month", earlier)
@@ -96,11 +97,10 @@ def _share_rest(session: Session, rules: ProgrammeRules, earlier: date, day: dat
         Reduction.programme == rules.code,
         Reduction.business_day == earlier,
         Reduction.accounting_day == day,
-        order=(Reduction.id,),
     )
     cases = in_order(session, [one for one in standing if one.use != "display"])
     used = Used(before.events, before.granted)
-    for case in sorted(cases, key=lambda one: one.standing.reduction_id):
+    for case, _place in sorted(placed(session, cases), key=itemgetter(1)):
         counted = is_counted(case.mg, case.code)
         allowed = allow(cap, gross_mg=case.mg, events_before=used.events, mg_before=used.granted)
         if allowed.cap_code is not None and case.mg:

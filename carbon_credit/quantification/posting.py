@@ -1,10 +1,11 @@
 """Writing what settled cases have become: adjustments, revisions, grams, points and running sums."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules, Share
@@ -21,11 +22,13 @@ from carbon_credit.quantification.present import Standing
 from carbon_credit.quantification.recording import append_adjustments, append_revisions
 from carbon_credit.quantification.rewards import Rewards, basis_of
 from carbon_credit.quantification.sharing import partner_parts, share_span
-from carbon_credit.quantification.spans import on_closed_day
+from carbon_credit.quantification.spans import is_accounted, on_closed_day
 from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import RunningSums
 
 CAP = "cap"
+
+_Whose = tuple[UUID, UUID]  # citizen, partner
 
 
 def post_cases(
@@ -77,41 +80,72 @@ def share_out_day(
         share = platforms.share(one.activity_type, day, one.partner_id) if one.use == "credit" else None
         if share is not None:
             groups[one.citizen_id, one.partner_id, share].append(case)
-    held = _held_before(session, rules, day, list(groups))
-    for key, those in groups.items():
+    for share in {share for _, _, share in groups}:
+        mine = {
+            (citizen, partner): those for (citizen, partner, one), those in groups.items() if one == share
+        }
+        held: Mapping[_Whose, int] = {}
+        if share.per != "citizen-day":
+            held = _held(session, rules, share, day, mine, on_closed_day(rules.code))
+        _divide(share, mine, held)
+
+
+def share_out_late(
+    session: Session, rules: ProgrammeRules, platforms: Platforms, cases: Sequence[Case]
+) -> None:
+    """The partners' parts of late cases, given in their turn, beside what is final in the same span."""
+    groups: dict[tuple[Share, date], dict[_Whose, list[Case]]] = defaultdict(lambda: defaultdict(list))
+    for case in cases:
+        one = case.standing
+        if one.use != "credit":
+            continue
+        share = platforms.share(one.activity_type, one.business_day, one.partner_id)
+        if share is not None:
+            first, _ = share_span(share.per, one.business_day)
+            groups[share, first][one.citizen_id, one.partner_id].append(case)
+    final = and_(on_closed_day(rules.code), is_accounted(rules.code))
+    for (share, first), mine in groups.items():
+        _divide(share, mine, _held(session, rules, share, first, mine, final))
+
+
+def _divide(share: Share, groups: Mapping[_Whose, Sequence[Case]], held: Mapping[_Whose, int]) -> None:
+    for whose, those in groups.items():
         parts = partner_parts(
             [case.mg for case in those],
-            threshold_mg=key[2].threshold_mg,
-            held_before_mg=held.get(key, 0),
+            threshold_mg=share.threshold_mg,
+            held_before_mg=held.get(whose, 0),
         )
         for case, part in zip(those, parts, strict=True):
             case.partner_mg = part
 
 
-def _held_before(
-    session: Session, rules: ProgrammeRules, day: date, groups: Sequence[tuple[UUID, UUID, Share]]
-) -> dict[tuple[UUID, UUID, Share], int]:
-    """What partners hold of the closed days of spans that are longer than a day."""
-    found: dict[tuple[UUID, UUID, Share], int] = defaultdict(int)
-    for share in {share for _, _, share in groups if share.per != "citizen-day"}:
-        first, last = share_span(share.per, day)
-        whose = {(citizen, partner) for citizen, partner, other in groups if other == share}
-        standing = standing_where(
-            session,
-            one_of(session, Reduction.citizen_id, {citizen for citizen, _ in whose}),
-            Reduction.programme == rules.code,
-            Reduction.business_day.between(first, last),
-            on_closed_day(rules.code),
-        )
-        mine = [
-            one
-            for one in standing
-            if (one.citizen_id, one.partner_id) in whose
-            and rules.overflow(one.activity_type, one.business_day) == share
-        ]
-        held = held_by_partner(session, rules.code, mine)
-        for one in mine:
-            found[one.citizen_id, one.partner_id, share] += held.get(one.reduction_id, 0)
+def _held(
+    session: Session,
+    rules: ProgrammeRules,
+    share: Share,
+    day: date,
+    whose: Collection[_Whose],
+    wanted: ColumnElement[bool],
+) -> dict[_Whose, int]:
+    """What partners hold of the reductions in the share's span of `day` that are `wanted`."""
+    first, last = share_span(share.per, day)
+    standing = standing_where(
+        session,
+        one_of(session, Reduction.citizen_id, {citizen for citizen, _ in whose}),
+        Reduction.programme == rules.code,
+        Reduction.business_day.between(first, last),
+        wanted,
+    )
+    mine = [
+        one
+        for one in standing
+        if (one.citizen_id, one.partner_id) in whose
+        and rules.overflow(one.activity_type, one.business_day) == share
+    ]
+    held = held_by_partner(session, rules.code, mine)
+    found: dict[_Whose, int] = defaultdict(int)
+    for one in mine:
+        found[one.citizen_id, one.partner_id] += held.get(one.reduction_id, 0)
     return found
 
 

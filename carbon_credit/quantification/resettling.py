@@ -1,13 +1,14 @@
 """Late events before the day on which they came is closed: settled again as days are closed meanwhile.
 
-On arrival a late event gets what a year or month has left beside days that are still open, which count
-provisionally. So that the order of arrival does not matter, it is settled again with the closing of each
-later day, before that day: beside what is final alone, late ones in the order in which they came.
+On arrival a late event gets what is left beside what came before it, and beside days that are still open,
+which count provisionally. So that the order of arrival does not matter, late events are settled again with
+the closing of each later day, before that day: beside what is final alone, by the day on which they came
+and in canonical order among those of one such day. The last time is with the closing of that day.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
@@ -23,13 +24,19 @@ from carbon_credit.quantification.grams import Platforms
 from carbon_credit.quantification.models import Reduction
 from carbon_credit.quantification.netting import NETTING, hand_out, span_end, span_start
 from carbon_credit.quantification.periods import first_of_month, lock_period_alone
-from carbon_credit.quantification.posting import post_cases
+from carbon_credit.quantification.posting import post_cases, share_out_late
 from carbon_credit.quantification.scopes import PERSON_YEAR, limits_of
-from carbon_credit.quantification.spans import SpanSum, counted_by_citizen, counted_by_methodology
+from carbon_credit.quantification.settling import keep_best_records, settle_history
+from carbon_credit.quantification.spans import (
+    SpanSum,
+    counted_by_citizen,
+    counted_by_methodology,
+    is_accounted,
+    on_closed_day,
+)
 from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import RunningSums
 from carbon_credit.quantification.tallies import TallyKey
-from carbon_credit.quantification.trimming import keep_shares
 
 _Group = tuple[UUID, str, str, date]  # citizen, methodology, kind of span, its first day
 
@@ -38,10 +45,11 @@ def citizens_with_open(
     session: Session, rules: ProgrammeRules, day: date, *, after: UUID | None, limit: int
 ) -> list[UUID]:
     """The next citizens by id of whom something came late for days before `day` and is not final, where
-    anything is limited or netted over more than a day."""
-    if not _reaches_over_days(rules):
-        return []
+    more than the sum of it may have depended on the order: anything limited, netted or read over more than
+    a day, or something that was not counted in full."""
     statement = select(Reduction.citizen_id).where(*_open(rules, day))
+    if not _reaches_over_days(rules):
+        statement = statement.where(Reduction.cap_code.is_not(None))
     if after is not None:
         statement = statement.where(Reduction.citizen_id > after)
     return list(session.scalars(statement.distinct().order_by(Reduction.citizen_id).limit(limit)))
@@ -66,12 +74,14 @@ def settle_again(
     )
     cases = in_order(session, [one for one in standing if one.use != "display"])
     late_ones = [case for case in cases if _is_open(case, day)]
-    sums = RunningSums(session, rules, Platforms(session, rules))
+    platforms = Platforms(session, rules)
+    sums = RunningSums(session, rules, platforms)
     sums.lock(case.member for case in late_ones)
+    _settle_evidence(session, rules, late_ones)
     left = _Left(session, rules, late_ones)
     for _citizen, those in by_citizen(cases):
         left.settle(those, day)
-    keep_shares(session, rules, late_ones)
+    share_out_late(session, rules, platforms, late_ones)
     corrected = 0
     by_accounting: dict[date, list[Case]] = defaultdict(list)
     for case in late_ones:
@@ -84,7 +94,7 @@ def settle_again(
 
 def _reaches_over_days(rules: ProgrammeRules) -> bool:
     return any(cap.scope == "person-year" for cap in rules.profile.caps or ()) or any(
-        one.methodology.netting in ("month", "year") for one in rules.compiled.values()
+        one.methodology.netting in ("month", "year") or one.history for one in rules.compiled.values()
     )
 
 
@@ -100,6 +110,21 @@ def _open(rules: ProgrammeRules, day: date) -> tuple[ColumnElement[bool], ...]:
 
 def _is_open(case: Case, day: date) -> bool:
     return case.standing.is_late and case.standing.recorded_for >= day
+
+
+def _settle_evidence(session: Session, rules: ProgrammeRules, late: Sequence[Case]) -> None:
+    """What late events read of the days before, and which of several records of one trip counts, beside
+    what is final."""
+    by_day: dict[date, list[Case]] = defaultdict(list)
+    for case in late:
+        by_day[case.standing.business_day].append(case)
+    for business_day, those in sorted(by_day.items()):
+        settle_history(session, rules, business_day, those)
+    for case in late:
+        case.mg, case.code = max(case.gross_mg, 0), None
+    beside = {day + timedelta(days=number) for day in by_day for number in (-1, 0, 1)}
+    final = on_closed_day(rules.code), is_accounted(rules.code)
+    keep_best_records(session, rules, late, beside, *final)
 
 
 class _Left:
@@ -138,17 +163,17 @@ class _Left:
             self._netted |= {(citizen_id, name, span, start): one for (citizen_id, _), one in results.items()}
 
     def settle(self, cases: Sequence[Case], day: date) -> None:
-        """One citizen's `cases` of all days on which late ones happened: these, as they came."""
+        """One citizen's `cases` of all days on which late ones happened, in their turn."""
         used: dict[TallyKey, Used] = {}
         netted: dict[_Group, Used] = {}
         for case in cases:
             if not _is_open(case, day):
                 for _, one in self._limits(case, used, final=True):
                     count_in(one, case.mg, case.code)
-        late = [case for case in cases if _is_open(case, day)]
-        for case in sorted(late, key=lambda one: one.standing.reduction_id):
-            if case.code != OVERLAP:
-                case.mg, case.code = self._net(case, netted)
+        for case in (one for one in cases if _is_open(one, day)):
+            if case.code == OVERLAP:
+                continue
+            case.mg, case.code = self._net(case, netted)
             limits = self._limits(case, used, final=False)
             allowed = allow_through(limits, case.mg)
             case.mg, case.code = allowed.mg, allowed.cap_code or case.code

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules
@@ -33,10 +34,10 @@ def settle(session: Session, rules: ProgrammeRules, day: date, cases: Sequence[C
 
     All but the cap of the programme's day, which only all citizens together reach.
     """
-    _settle_history(session, rules, day, cases)
+    settle_history(session, rules, day, cases)
     for case in cases:
         case.mg, case.code = max(case.gross_mg, 0), None
-    _keep_best_records(session, rules, day, cases)
+    keep_best_records(session, rules, cases, {day - timedelta(days=1)})
     _net(session, rules, day, cases)
     _cap(session, rules, day, cases)
 
@@ -75,8 +76,9 @@ def compute_again(
     )
 
 
-def _settle_history(session: Session, rules: ProgrammeRules, day: date, cases: Sequence[Case]) -> None:
-    """What was read of the days before is read anew: they are closed, and all that will count is there."""
+def settle_history(session: Session, rules: ProgrammeRules, day: date, cases: Sequence[Case]) -> None:
+    """What these cases of `day` read of the days before is read anew: they are closed, and all that will
+    count is there."""
     reading = [case for case in cases if case.member.compiled.history]
     wanted = {
         history.Wanted(case.standing.citizen_id, case.standing.activity_type, day, need.days)
@@ -92,16 +94,23 @@ def _settle_history(session: Session, rules: ProgrammeRules, day: date, cases: S
         if inputs != one.inputs:
             binding = rules.governing(one.activity_type, day)
             earlier = binding.earlier if binding else False
-            compute_again(case, inputs, earlier=earlier, reason=SETTLED, accounting_day=day)
+            compute_again(case, inputs, earlier=earlier, reason=SETTLED, accounting_day=one.recorded_for)
 
 
-def _keep_best_records(session: Session, rules: ProgrammeRules, day: date, cases: Sequence[Case]) -> None:
-    """Of several records of one trip the best counts. What counted on the closed day before stays."""
+def keep_best_records(
+    session: Session,
+    rules: ProgrammeRules,
+    cases: Sequence[Case],
+    days: Collection[date],
+    *wanted: ColumnElement[bool],
+) -> None:
+    """Of several records of one trip the best counts. What counted on `days`, as far as it is `wanted`,
+    stays."""
     exclusive = [case for case in cases if case.member.within_s is not None]
     if not exclusive:
         return
     whose = {(case.standing.citizen_id, case.standing.activity_type) for case in exclusive}
-    before = trips_of(session, programme=rules.code, whose=whose, days={day - timedelta(days=1)})
+    before = trips_of(session, programme=rules.code, whose=whose, days=days, wanted=wanted)
     records = records_of(session, [case.standing for case in exclusive])
     grouped = sorted(exclusive, key=lambda one: (one.standing.citizen_id, one.standing.activity_type))
     for key, group in groupby(grouped, key=lambda one: (one.standing.citizen_id, one.standing.activity_type)):

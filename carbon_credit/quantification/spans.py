@@ -37,7 +37,7 @@ def counted_by_citizen(
     late on a day that is not closed."""
     wanted = _of(session, citizens)
     if final_only:
-        wanted = and_(wanted, _accounted(programme))
+        wanted = and_(wanted, is_accounted(programme))
     rows = _sums(session, programme, first, last, (Reduction.citizen_id,), wanted)
     return {row.citizen_id: _span_sum(row) for row in rows}
 
@@ -56,7 +56,7 @@ def counted_by_methodology(
     name = newest(Reduction.methodology_id)
     wanted = and_(_of(session, citizens), name.in_(methodology_ids), ~_overlapped())
     if final_only:
-        wanted = and_(wanted, _accounted(programme))
+        wanted = and_(wanted, is_accounted(programme))
     rows = _sums(session, programme, first, last, (Reduction.citizen_id, name.label("name")), wanted)
     return {(row.citizen_id, row.name): _span_sum(row) for row in rows}
 
@@ -76,8 +76,8 @@ def on_closed_day(programme: str) -> ColumnElement[bool]:
     return closed.exists()
 
 
-def _accounted(programme: str) -> ColumnElement[bool]:
-    """True for reductions whose accounting day, as they were recorded, is closed."""
+def is_accounted(programme: str) -> ColumnElement[bool]:
+    """True for reductions whose accounting day, as recorded, is closed: late ones are final then."""
     closed = select(Period.starts_on).where(
         Period.programme == programme, Period.kind == "day", Period.starts_on == Reduction.accounting_day
     )

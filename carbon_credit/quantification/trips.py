@@ -1,11 +1,12 @@
 """Records of the same citizen's trips, as they stand: what a new record of one may overlap."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from carbon_credit.events.queries import times_of
@@ -56,8 +57,15 @@ def reach_of(record: Record, *, within_s: int, time_zone: str) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def trips_of(session: Session, *, programme: str, whose: Collection[Whose], days: Collection[date]) -> Trips:
-    """The records that stand and began on one of `days`."""
+def trips_of(
+    session: Session,
+    *,
+    programme: str,
+    whose: Collection[Whose],
+    days: Collection[date],
+    wanted: Sequence[ColumnElement[bool]] = (),
+) -> Trips:
+    """The records that stand, began on one of `days` and fulfil all of `wanted`."""
     trips = Trips()
     if not whose or not days:
         return trips
@@ -67,6 +75,7 @@ def trips_of(session: Session, *, programme: str, whose: Collection[Whose], days
         Reduction.programme == programme,
         Reduction.business_day.in_(days),
         Reduction.activity_type.in_({kind for _, kind in whose}),
+        *wanted,
     )
     times = times_of(session, event_ids=[one.event_id for one in standing])
     for one in standing:

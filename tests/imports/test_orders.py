@@ -21,7 +21,7 @@ from tests.quantification.test_closing import DAYS, LIMITS, PEOPLE, Ride, reckon
 from tests.world import NOW, World
 
 COLUMNS = ("id", "revision", "card", "start_time", "distance_m", "type", "distance_source")
-# Of a citizen alone: what is left of a city's own cap goes to late events in the order in which they came.
+# Of a citizen alone: the groups of people of one city would share its own cap.
 OWN = [one for one in LIMITS["all"] if one["scope"] != "programme-day"]
 EACH = 8
 TWICE, CORRECTED, CONTRADICTED, LATE = 10, 8, 8, 12
@@ -135,7 +135,7 @@ def test_every_order_and_number_of_workers_ends_alike(
 def test_late_rows_end_alike_whatever_was_there_before_in_whatever_order(
     database: Database, tmp_path: Path
 ) -> None:
-    """What comes after its day is closed stands behind what was there, in the order in which it comes."""
+    """What comes after its day is closed stands behind what was there, those of one day as equals."""
     lines, later, _ = messy(random.Random("some come too late"))
     ways = [(order, workers) for order in (1, 2, 3) for workers in (1, 2)]
     with city(database, tmp_path, people=PEOPLE * len(ways), caps=OWN) as world:
@@ -146,9 +146,9 @@ def test_late_rows_end_alike_whatever_was_there_before_in_whatever_order(
                 rows
             )
         world.close(*DAYS)
-        for place, (_, workers) in enumerate(ways):
-            path = tmp_path / f"late-{place}.csv"
-            assert delivered(driver, path, later, workers=workers, first=place * PEOPLE)[0].credited == LATE
+        for place, (order, workers) in enumerate(ways):
+            path, rows = tmp_path / f"late-{place}.csv", shuffled(later, random.Random(order))
+            assert delivered(driver, path, rows, workers=workers, first=place * PEOPLE)[0].credited == LATE
         world.now = SETTLES
         world.close(ARRIVAL)
         one, *others = [

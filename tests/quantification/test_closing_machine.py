@@ -39,7 +39,7 @@ class Ride:
     revision: int = 1
     mg: int = 0
     partner_mg: int = 0
-    late: int | None = None  # the how-manieth that came for a closed day
+    late: bool = False  # it came for a closed day
 
     @property
     def gross_mg(self) -> int:
@@ -97,7 +97,7 @@ class Month(RuleBasedStateMachine):
     def arrives(self, name: str, ride: Ride) -> None:
         """On arrival an event counts what everything that stands leaves, whether settled or not."""
         ride.mg = self.left(ride, list(self.rides.values()))
-        ride.late = next(self.names) if ride.day in self.closed else None
+        ride.late = ride.day in self.closed
         ride.partner_mg = min(ride.mg, max(THRESHOLD_MG - sum(r.partner_mg for r in self.rides.values()), 0))
         self.rides[name] = ride
         at = f"2026-10-{ride.day}T{ride.minute // 60:02d}:{ride.minute % 60:02d}:00+08:00"
@@ -109,11 +109,11 @@ class Month(RuleBasedStateMachine):
 
     def settle(self, day: int) -> None:
         """At closing the day's rides count one after the other, beside the days that are closed. Before
-        them those that came late, in that order, beside what is final."""
-        before = [one for one in self.rides.values() if one.day in self.closed and one.late is None]
-        for ride in sorted((r for r in self.rides.values() if r.late is not None), key=lambda r: r.late or 0):
+        them those that came late, all on one day and so in the same order, beside what is final."""
+        before = [one for one in self.rides.values() if one.day in self.closed and not one.late]
+        for ride in sorted((r for r in self.rides.values() if r.late), key=lambda r: (r.day, r.minute)):
             ride.mg = self.left(ride, before)
-            ride.partner_mg = min(ride.partner_mg, ride.mg)
+            ride.partner_mg = min(ride.mg, max(THRESHOLD_MG - sum(r.partner_mg for r in before), 0))
             before.append(ride)
         for ride in sorted((r for r in self.rides.values() if r.day == day), key=lambda r: r.minute):
             ride.mg = self.left(ride, before)

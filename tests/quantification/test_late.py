@@ -100,20 +100,20 @@ def world_before(world: World) -> int:
         return int(session.scalar(text("SELECT credited_mg FROM period WHERE kind = 'year'")) or 0)
 
 
-def test_late_events_have_what_the_citys_day_left_in_the_order_they_came(
+def test_late_events_have_what_the_citys_day_left_in_canonical_order(
     database: Database, tmp_path: Path
 ) -> None:
     now = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
     with city(database, tmp_path, caps=[cap("programme-day", mg=100_000)], people=4, now=now) as world:
         world.credit(metro("M-0", at="2026-11-16T08:00:00+08:00", distance_m=1_000))
         world.close(date(2026, 11, 16))
-        for person in (3, 1, 2):
+        for person, at in ((3, "07:30"), (1, "07:00"), (2, "06:00")):
             world.credit(
-                metro(f"L-{person}", person=person, at="2026-11-16T07:00:00+08:00", distance_m=1_000)
+                metro(f"L-{person}", person=person, at=f"2026-11-16T{at}:00+08:00", distance_m=1_000)
             )
         world.now = now + timedelta(days=2)
         world.close(date(2026, 11, 21))
-        assert net_by_person(world) == [46_800, 6_400, 0, 46_800]
+        assert net_by_person(world) == [46_800, 6_400, 46_800, 0]
         assert_books(world)
 
 
