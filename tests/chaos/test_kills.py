@@ -44,7 +44,7 @@ def test_killed_at_random(long: Rehearsal, tmp_path: Path) -> None:
                     dies(city, (POINTS[killed], chance.randint(1, 3)))
                     killed += 1
                 else:
-                    after = city.rows_done() + chance.randrange(long.rides // 10)
+                    after = city.rows_done() + chance.randrange(2 * long.rides // KILLS)
                     killed += is_killed(city, after, chance)
             finished(city, long)
     assert killed == KILLS, f"only {killed} of {KILLS} came while it ran"
