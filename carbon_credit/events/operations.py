@@ -15,6 +15,7 @@ from carbon_credit.events import waiting
 from carbon_credit.events.errors import EventNotFound, EventNotWithdrawable
 from carbon_credit.events.models import Event, EventClaim, EventDetail
 from carbon_credit.kernel.bulk import append_rows, append_sealed_columns, insert_new, rows_by, set_in_rows
+from carbon_credit.kernel.ids import made_at
 
 _CLAIM = cast(Table, EventClaim.__table__)
 _EVENT = cast(Table, Event.__table__)
@@ -83,13 +84,14 @@ class NewEvent(Struct, frozen=True, gc=False):
 
 
 def claim(
-    session: Session, *, claims: Sequence[Claim], now: datetime, corrects: bool = False
+    session: Session, *, claims: Sequence[Claim], now: datetime, corrects: UUID | None = None
 ) -> dict[UUID, Claimed]:
     """Claim each key once. Keys must be distinct. Rows are locked in key order until the end.
 
     NEW, AGAIN and SUPERSEDES are recorded as given; the other standings leave the row as it was.
-    `corrects`: who delivers says how it is now. What differs from what is known, and what was withdrawn,
-    is a revision one higher than the known one, unless the claim's own is higher still.
+    `corrects`: who delivers says how it is now; the id of the delivery. What differs from what was known
+    before it, and what was withdrawn, is a revision one higher than the known one, unless the claim's own
+    is higher still.
     """
     ordered = sorted(claims, key=lambda claim: claim.claim_key.int)
     rows = [(*structs.astuple(claim), now) for claim in ordered]
@@ -104,7 +106,7 @@ def claim(
         if old is None:
             result[wanted.claim_key] = Claimed(Standing.NEW, None, wanted)
             continue
-        one = _corrected(wanted, old) if corrects else wanted
+        one = _corrected(wanted, old, corrects) if corrects else wanted
         standing = _standing(one, old)
         written = standing in (Standing.AGAIN, Standing.SUPERSEDES)
         result[wanted.claim_key] = Claimed(standing, old, one if written else None)
@@ -187,10 +189,13 @@ def _locked(session: Session, keys: Collection[UUID]) -> dict[UUID, Claim]:
     return {row[0]: Claim(*row) for row in rows}
 
 
-def _corrected(wanted: Claim, old: Claim) -> Claim:
-    """The claim at the revision at which it corrects `old`; at that of `old` where it says the same."""
+def _corrected(wanted: Claim, old: Claim, delivery: UUID) -> Claim:
+    """The claim at the revision at which it corrects `old`; at that of `old` where it says the same, or
+    where `old` came with the delivery or after it (which the ids tell, by the clocks of who made them)."""
     if wanted.revision > old.revision:
         return wanted
+    if old.event_id is not None and made_at(old.event_id) > made_at(delivery):
+        return structs.replace(wanted, revision=old.revision)
     differs = wanted.content_digest != old.content_digest or old.outcome == "withdrawn"
     return structs.replace(wanted, revision=old.revision + differs)
 

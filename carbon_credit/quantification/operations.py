@@ -32,6 +32,7 @@ from carbon_credit.quantification.periods import lock_and_see
 from carbon_credit.quantification.queries import present_by_event
 from carbon_credit.quantification.verdicts import Verdict
 
+_SINCE_EVER = UUID(int=0)
 _MANY = 100  # events from which on the collector's passes cost more than they can ever find
 
 
@@ -43,17 +44,17 @@ def credit(
     payloads: Sequence[object],
     now: datetime,
     backfill: bool = False,
-    corrects: bool = False,
+    corrects: UUID | None = None,
 ) -> list[Outcome]:
     """One outcome for each payload (decoded JSON of an event, or the event that was read from it), in the
     same order.
 
     `backfill` lifts the programme's limit of age, for operators' files, and credits at once what would
-    otherwise wait (T+n). `corrects`: the payloads say how
-    it is now (a delivery that replaces another): a known id with other content, or one that was
-    withdrawn, is a revision one higher than the known one, and not a conflict. Of one id with two
-    contents in one call the second is a conflict all the same. Nothing raises for a single item: what is
-    wrong with it is its outcome.
+    otherwise wait (T+n). `corrects`: the payloads say how it is now; the id of the delivery that replaces
+    another. A known id with other content, or one that was withdrawn, is a revision one higher than the
+    known one, and not a conflict, unless it was recorded since that delivery began: of one id with two
+    contents in one delivery the second is a conflict. Nothing raises for a single item: what is wrong
+    with it is its outcome.
     """
     rules = programme_rules(session, programme=programme)
     with uncollected(many=len(payloads) >= _MANY):
@@ -76,7 +77,7 @@ def _credit(
     payloads: Sequence[object],
     now: datetime,
     backfill: bool,
-    corrects: bool,
+    corrects: UUID | None,
 ) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     read: list[tuple[int, IncomingEvent]] = []
@@ -94,8 +95,9 @@ def _credit(
         now=now,
         backfill=backfill,
     )
-    for number, part in enumerate(_rounds(read)):
-        outcomes |= _credit_round(session, rules, partner_id, part, facts, corrects=corrects and number == 0)
+    for part in _rounds(read):
+        outcomes |= _credit_round(session, rules, partner_id, part, facts, corrects=corrects)
+        corrects = corrects and _SINCE_EVER  # the first of several rows stands
     return [outcomes[place] for place in range(len(payloads))]
 
 
@@ -148,7 +150,7 @@ def _credit_round(
     part: Sequence[tuple[int, IncomingEvent]],
     facts: Facts,
     *,
-    corrects: bool,
+    corrects: UUID | None,
 ) -> dict[int, Outcome]:
     """One pass over events with distinct ids."""
     outcomes: dict[int, Outcome] = {}

@@ -52,6 +52,21 @@ def test_only_the_differences_post(driver: Driver, tmp_path: Path) -> None:
     assert findings(driver.world.database) == []
 
 
+def test_one_id_with_two_contents_in_a_replacing_file_is_corrected_once(
+    driver: Driver, tmp_path: Path
+) -> None:
+    """In whichever chunks they lie: the first stands, it again is a duplicate, another a conflict."""
+    first = driver.run(write(tmp_path / "one.csv", rides(30)))
+    corrected = rides(30, distance_m=9_300)
+    rows = [*corrected, *corrected, *rides(30, distance_m=10_100)]
+    second = driver.run(write(tmp_path / "two.csv", rows), replaces=first.id)
+    told = driver.counts(second.id)
+    assert (told.revised, told.duplicate, told.rejected) == (30, 30, 30)
+    assert {reason for _, _, reason in driver.rejects(second.id)} == {"already-reported", "event-conflict"}
+    assert grams(driver) == 30 * (388_440 * 9_300 // 8_300)
+    assert findings(driver.world.database) == []
+
+
 def test_the_same_file_replaces_itself_without_a_posting(driver: Driver, tmp_path: Path) -> None:
     path = write(tmp_path / "one.csv", rides(20))
     first = driver.run(path)

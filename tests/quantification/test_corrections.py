@@ -12,6 +12,7 @@ from carbon_credit.events.audit import audit as audit_events
 from carbon_credit.events.incoming import claim_key
 from carbon_credit.identity.errors import PartyNotFound
 from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.ids import new_id
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.ledger.audit import audit as audit_ledger
 from carbon_credit.quantification.audit import audit as audit_reductions
@@ -29,7 +30,7 @@ def correct(world: World, *payloads: dict[str, Any]) -> list[Outcome]:
             partner_id=world.partner,
             payloads=list(payloads),
             now=world.now,
-            corrects=True,
+            corrects=new_id(),
         ),
     )
 

@@ -80,7 +80,7 @@ def credit_next(session: Session, *, job_id: UUID, now: datetime) -> int:
         payloads=payloads,
         now=now,
         backfill=True,
-        corrects=chunk.corrects,
+        corrects=job_id if chunk.corrects else None,
     )
     if len(outcomes) != len(payloads):
         raise ImportUnreconciled(why=f"{len(payloads)} events were handed on, {len(outcomes)} came back")
