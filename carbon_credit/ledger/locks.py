@@ -47,18 +47,18 @@ def lock_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.
 def lock_if_open(
     session: Session, *, ids: Collection[uuid.UUID], also: Collection[uuid.UUID] = ()
 ) -> dict[uuid.UUID, LockedAccount] | None:
-    """`lock_accounts` of `ids` and `also` where all of `ids` have been opened; else None, and nothing is
-    locked. In one statement: accounts are opened once and used ever after."""
+    """`lock_accounts` of `ids` and `also` (each once) where all of `ids` have been opened; else None, and
+    nothing is locked. In one statement: accounts are opened once and used ever after."""
     if not is_postgresql(session):  # a writer is alone there, so that looking first costs no order of locks
-        if len(existing_accounts(session, ids=ids)) < len(set(ids)):
+        if len(existing_accounts(session, ids=ids)) < len(ids):
             return None
         return lock_accounts(session, ids=[*ids, *also])
-    needed = wire.array("uuid", list(set(ids)))
-    every = wire.array("uuid", list({*ids, *also}))
-    cursor = driver(session).cursor(binary=True)
-    rows = cursor.execute(_LOCK_IF_OPEN, (every, needed, len(set(ids)))).fetchall()
+    named = {one.int.to_bytes(16, "big"): one for one in (*ids, *also)}
+    needed, every = wire.array("uuid", list(ids)), wire.array("uuid", [*ids, *also])
+    cursor = wire.cursor_of_octets(driver(session))
+    rows = cursor.execute(_LOCK_IF_OPEN, (every, needed, len(ids))).fetchall()
     # None found is also the answer where all of them are derived: the caller then looks again.
-    return _locked(rows) if rows else None
+    return _locked((named[row[0]], *row[1:]) for row in rows) if rows else None
 
 
 def existing_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
@@ -70,4 +70,4 @@ def existing_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> set[uu
 
 
 def _locked(rows: Iterable[tuple[Any, ...]]) -> dict[uuid.UUID, LockedAccount]:
-    return {row[0]: LockedAccount(row[1], row[2], row[3], Balance(*row[4:])) for row in rows}
+    return {row[0]: LockedAccount(row[1], row[2], row[3], Balance._make(row[4:])) for row in rows}

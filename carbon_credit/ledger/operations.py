@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 from sqlalchemy import delete, select
@@ -23,7 +23,16 @@ from carbon_credit.kernel.ids import new_id
 from carbon_credit.kernel.quantity import MAX_QUANTITY
 from carbon_credit.ledger.accounts import AccountKey, account_id
 from carbon_credit.ledger.chart import check_account, side_of
-from carbon_credit.ledger.entries import COLUMNS, Entry, Transfer, added, column_macs, enter
+from carbon_credit.ledger.entries import (
+    COLUMNS,
+    Entry,
+    Transfer,
+    added,
+    added_by,
+    column_macs,
+    enter,
+    entered,
+)
 from carbon_credit.ledger.errors import (
     AmountTooLarge,
     DebtOverpaid,
@@ -43,6 +52,7 @@ from carbon_credit.ledger.queries import entries_of, keys_by_id, parts
 from carbon_credit.ledger.reversals import note_reversals
 from carbon_credit.ledger.seals import quiet_of, sealed_through
 
+_REVERSES = COLUMNS.index("reverses_id")
 Change: TypeAlias = tuple[uuid.UUID, int, int, int, int]
 
 
@@ -73,7 +83,7 @@ def post_fresh(
     as post does.
     """
     keys: dict[AccountKey, uuid.UUID] = {}
-    entries = enter(transfers, phase="posted", now=now, keys=keys)
+    columns = entered(transfers, phase="posted", now=now, keys=keys)
     for key in accounts:
         if key not in keys:
             check_account(key)
@@ -82,10 +92,14 @@ def post_fresh(
         return
     locked = _open_and_lock(session, keys, also)
     if then is not None:
-        entries += enter(then(locked), phase="posted", now=now, keys=keys)
-    if entries:
+        more = entered(then(locked), phase="posted", now=now, keys=keys)
+        columns = [[*those, *these] for those, these in zip(columns, more, strict=True)]
+    if not columns[0]:
+        return
+    if any(columns[_REVERSES]):
+        entries = map(Entry._make, zip(*columns, strict=True))
         note_reversals(session, [entry for entry in entries if entry.reverses_id is not None])
-        _write(session, entries, _changes(entries, locked))
+    _write_columns(session, columns, _changes(added_by(zip(*columns[4:8], strict=True)), locked))
 
 
 def hold(session: Session, *, transfers: Sequence[Transfer], now: datetime) -> None:
@@ -208,7 +222,7 @@ def _write_new(
     if any(entry.id in known and known[entry.id].content != entry.content for entry in entries):
         raise TransferConflict
     fresh = [entry for entry in entries if entry.id not in known]
-    changes = _changes(fresh, locked)
+    changes = _changes(added(fresh), locked)
     note_reversals(session, [entry for entry in fresh if entry.reverses_id is not None])
     _write(session, fresh, changes)
     return fresh
@@ -234,9 +248,12 @@ def _open_and_lock(
 
 def _write(session: Session, entries: Sequence[Entry], changes: Sequence[Change]) -> None:
     """Append the entries and add the changes, which were checked, to the balances."""
-    if not entries:
-        return
-    columns = list(zip(*entries, strict=True))
+    if entries:
+        _write_columns(session, list(zip(*entries, strict=True)), changes)
+
+
+def _write_columns(session: Session, columns: Sequence[Sequence[Any]], changes: Sequence[Change]) -> None:
+    """The same of entries, one at least, that are given by their columns."""
     macs = column_macs(keys_of(session).mac, columns)
     try:
         append_columns(session, TRANSFER, COLUMNS, [*columns, macs])
@@ -248,14 +265,16 @@ def _write(session: Session, entries: Sequence[Entry], changes: Sequence[Change]
     add_to_rows(session, ACCOUNT, "id", SUMS, changes)
 
 
-def _changes(entries: Sequence[Entry], locked: Mapping[uuid.UUID, LockedAccount]) -> list[Change]:
-    """What is to be added to each locked account. Raises where its balance does not allow it.
+def _changes(
+    sums: Mapping[uuid.UUID, Sequence[int]], locked: Mapping[uuid.UUID, LockedAccount]
+) -> list[Change]:
+    """What of `sums` (see `added`) goes to each locked account. Raises where its balance does not allow it.
 
     The constraints of the table say the same; looked at first, the error can name the account, and
     the transaction stays usable.
     """
     changes: list[Change] = []
-    for number, (debits, credits, debits_held, credits_held) in added(entries).items():
+    for number, (debits, credits, debits_held, credits_held) in sums.items():
         account = locked.get(number)
         if account is None:  # derived: nothing to check, nothing to update
             continue
@@ -319,7 +338,7 @@ def _write_ends(session: Session, ends: Sequence[Entry]) -> None:
     locked = lock_accounts(
         session, ids={a for entry in ends for a in (entry.debit_account, entry.credit_account)}
     )
-    changes = _changes(ends, locked)
+    changes = _changes(added(ends), locked)
     first: dict[uuid.UUID, Entry] = {}
     for entry in ends:
         if entry.pending_id is not None:

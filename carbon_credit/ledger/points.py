@@ -7,14 +7,14 @@ lots, so that two sweeps cannot deadlock.
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
+from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import write_gathered
-from carbon_credit.kernel.ids import new_id
+from carbon_credit.kernel.ids import new_id, new_ids
 from carbon_credit.ledger.accounts import POINTS, AccountKey, account_id
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.errors import TransferInvalid
@@ -23,9 +23,10 @@ from carbon_credit.ledger.models import ACCOUNT
 from carbon_credit.ledger.operations import post, post_fresh
 from carbon_credit.ledger.queries import Lot, balances, lots_of
 
+DUE = "citizen.points_due"
 
-@dataclass(frozen=True, slots=True)
-class PointsGrant:
+
+class PointsGrant(Struct, frozen=True, gc=False):
     """Points for a citizen, into the lot that expires on `lot`. `reference`: what they are given for."""
 
     citizen_id: uuid.UUID
@@ -36,8 +37,7 @@ class PointsGrant:
     code: str = "points.grant"
 
 
-@dataclass(frozen=True, slots=True)
-class PointsTakeBack:
+class PointsTakeBack(Struct, frozen=True, gc=False):
     """Points that a citizen should not have got. `lot`: where they were granted, emptied first."""
 
     citizen_id: uuid.UUID
@@ -54,7 +54,7 @@ def lot_key(programme: str, citizen_id: uuid.UUID, lot: date) -> AccountKey:
 
 def due_key(programme: str, citizen_id: uuid.UUID) -> AccountKey:
     """The account of what a citizen owes."""
-    return AccountKey(programme, POINTS, "citizen.points_due", citizen_id)
+    return AccountKey(programme, POINTS, DUE, citizen_id)
 
 
 def source_key(programme: str) -> AccountKey:
@@ -82,21 +82,23 @@ def grants(
     ]
     debts = {account_id(due_key(programme, one)): one for one in {item.citizen_id for item in items}}
 
-    def granted(locked: Mapping[uuid.UUID, LockedAccount]) -> list[Transfer]:
-        due = {debts[one]: -account.balance.posted for one, account in locked.items() if one in debts}
+    def given(locked: Mapping[uuid.UUID, LockedAccount]) -> list[Transfer]:
+        due = {debts[one]: -account.balance.posted for one, account in locked.items() if account.kind == DUE}
         transfers: list[Transfer] = []
+        ids = iter(new_ids(2 * len(items)))
         for item, lot in zip(items, lots, strict=True):
             recovered = min(due.get(item.citizen_id, 0), item.points) if due else 0
             if recovered:
                 due[item.citizen_id] -= recovered
                 debt = due_key(programme, item.citizen_id)
-                transfers.append(_transfer("points.recover", source, debt, recovered, item))
+                transfers.append(_transfer("points.recover", source, debt, recovered, item, next(ids)))
             if item.points > recovered:
-                transfers.append(_transfer(item.code, source, lot, item.points - recovered, item))
+                granted = item.points - recovered
+                transfers.append(_transfer(item.code, source, lot, granted, item, next(ids)))
         return transfers
 
     accounts = [source, *lots] if items else []
-    post_fresh(session, transfers=beside, now=now, accounts=accounts, also=debts, then=granted)
+    post_fresh(session, transfers=beside, now=now, accounts=accounts, also=debts, then=given)
 
 
 def take_backs(
@@ -129,10 +131,10 @@ def take_backs(
                 lots[lot] -= taken
                 rest -= taken
                 key = lot_key(programme, item.citizen_id, lot)
-                transfers.append(_transfer("points.revoke", key, source, taken, item))
+                transfers.append(_transfer("points.revoke", key, source, taken, item, new_id()))
         if rest:
             debt = due_key(programme, item.citizen_id)
-            transfers.append(_transfer("points.due", debt, source, rest, item))
+            transfers.append(_transfer("points.due", debt, source, rest, item, new_id()))
     post(session, transfers=transfers, now=now)
 
 
@@ -200,9 +202,14 @@ def _lock_lots(
 
 
 def _transfer(
-    code: str, debit: AccountKey, credit: AccountKey, amount: int, item: PointsGrant | PointsTakeBack
+    code: str,
+    debit: AccountKey,
+    credit: AccountKey,
+    amount: int,
+    item: PointsGrant | PointsTakeBack,
+    number: uuid.UUID,
 ) -> Transfer:
-    return Transfer(new_id(), code, debit, credit, amount, item.effective_at, item.reference)
+    return Transfer(number, code, debit, credit, amount, item.effective_at, item.reference)
 
 
 def _refuse_nothing(points: Iterable[int]) -> None:

@@ -35,11 +35,11 @@ def facts_for(
 
     Raises PartyNotFound. What no version in this programme reads about an activity is not looked up.
     """
-    named = {(event.citizen.link.kind, event.citizen.link.value) for event in read if event.citizen.link}
+    kinds = {event.type for event in read} & rules.activities.keys()
+    named = _links(rules, read)
     occupants = occupants_of(session, programme=rules.code, meters=named)
     ids = {event.citizen.id for event in read if event.citizen.id}
     ids |= {one.citizen_id for spans in occupants.values() for one in spans}
-    kinds = {event.type for event in read} & rules.activities.keys()
     people = people_behind(
         session,
         programme=rules.code,
@@ -67,6 +67,17 @@ def facts_for(
         regions=_regions(session, rules, used, read),
         closed_before=refused_before(session, rules),
     )
+
+
+def _links(rules: ProgrammeRules, read: Sequence[IncomingEvent]) -> dict[Link, set[str]]:
+    """The links that events name, each with the scenes of its events ("" of what is no activity)."""
+    scenes = {kind: activity.scene for kind, activity in rules.activities.items()}
+    named: dict[Link, set[str]] = {}
+    for event in read:
+        link = event.citizen.link
+        if link is not None:
+            named.setdefault((link.kind, link.value), set()).add(scenes.get(event.type, ""))
+    return named
 
 
 def _methods(rules: ProgrammeRules, kind: str) -> list[CompiledMethodology]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.rules import ProgrammeRules, Share
 from carbon_credit.identity import queries as identity
-from carbon_credit.kernel.ids import new_id
+from carbon_credit.kernel.ids import new_ids
 from carbon_credit.ledger import operations as ledger
 from carbon_credit.ledger.accounts import CO2E, AccountKey, account_id
 from carbon_credit.ledger.entries import Transfer
@@ -92,23 +92,26 @@ def post_movements(session: Session, programme: str, movements: Iterable[Movemen
 def transfers_of(programme: str, movements: Iterable[Movement], *, now: datetime) -> list[Transfer]:
     """The transfers of movements, gains before losses."""
     source = AccountKey(programme, CO2E, "programme.source")
+    movements = list(movements)
+    ids = iter(new_ids(2 * len(movements)))
     gains, losses = [], []
     for one in movements:
         for kind, owner, mg in (
             ("citizen.reductions", one.citizen_id, one.citizen_mg),
             ("partner.reductions", one.partner_id, one.partner_mg),
         ):
+            if not mg:
+                continue
+            account, number = AccountKey(programme, CO2E, kind, owner), next(ids)
             if mg > 0:
-                account = AccountKey(programme, CO2E, kind, owner)
                 gains.append(
                     Transfer(
-                        new_id(), "reduction.credit", source, account, mg, one.effective_at, one.reduction_id
+                        number, "reduction.credit", source, account, mg, one.effective_at, one.reduction_id
                     )
                 )
-            elif mg < 0:
-                account = AccountKey(programme, CO2E, kind, owner)
+            else:
                 losses.append(
-                    Transfer(new_id(), "reduction.revoke", account, source, -mg, now, one.reduction_id)
+                    Transfer(number, "reduction.revoke", account, source, -mg, now, one.reduction_id)
                 )
     return gains + losses
 
