@@ -14,7 +14,13 @@ from sqlalchemy.orm import Session
 from carbon_credit.events import waiting
 from carbon_credit.events.errors import EventNotFound, EventNotWithdrawable
 from carbon_credit.events.models import Event, EventClaim, EventDetail
-from carbon_credit.kernel.bulk import append_rows, append_sealed_columns, insert_new, rows_by, set_in_rows
+from carbon_credit.kernel.bulk import (
+    append_rows,
+    append_sealed_columns,
+    insert_those_new,
+    rows_by,
+    set_in_rows,
+)
 from carbon_credit.kernel.ids import made_at
 
 _CLAIM = cast(Table, EventClaim.__table__)
@@ -95,8 +101,8 @@ def claim(
     """
     ordered = sorted(claims, key=lambda claim: claim.claim_key.int)
     rows = [(*structs.astuple(claim), now) for claim in ordered]
-    new = insert_new(session, _CLAIM, _CLAIM_COLUMNS, rows, "claim_key")
-    if len(new) == len(ordered):
+    new = insert_those_new(session, _CLAIM, _CLAIM_COLUMNS, rows, "claim_key")
+    if new is None:
         return {claim.claim_key: Claimed(Standing.NEW, None, claim) for claim in ordered}
     before = _locked(session, [claim.claim_key for claim in ordered if claim.claim_key not in new])
     result = {}

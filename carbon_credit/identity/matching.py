@@ -33,4 +33,4 @@ def match_digest(key: bytes, value: str) -> uuid.UUID:
 
 def plain(value: str) -> str:
     """The value as it is compared: NFKC, no white space around it."""
-    return unicodedata.normalize("NFKC", value).strip()
+    return (value if value.isascii() else unicodedata.normalize("NFKC", value)).strip()

@@ -146,8 +146,17 @@ def insert_new(
 
     Rows are inserted in the order given: callers sort by the key, so that two batches cannot deadlock.
     """
+    new = insert_those_new(session, table, columns, rows, key)
+    place = columns.index(key)
+    return {row[place] for row in rows} if new is None else new
+
+
+def insert_those_new(
+    session: Session, table: Table, columns: Sequence[str], rows: Sequence[Row], key: str
+) -> set[Any] | None:
+    """`insert_new`, but None where all of them were new: mostly that is so, and a set of many ids is dear."""
     if not rows:
-        return set()
+        return None
     names = ", ".join(columns)
     if is_postgresql(session):
         statement = (
@@ -155,9 +164,8 @@ def insert_new(
             f"ON CONFLICT DO NOTHING RETURNING {key}"
         )
         result = _unnest(session, statement, table, columns, rows)
-        if result.rowcount == len(rows):  # mostly: then the answer is known without reading it
-            place = columns.index(key)
-            return {row[place] for row in rows}
+        if result.rowcount == len(rows):
+            return None
         return {row[0] for row in result.fetchall()}
     # The writer is alone (BEGIN IMMEDIATE): look first, then insert what is new.
     primary = list(table.primary_key.columns)
@@ -265,17 +273,22 @@ def rows_by(
     names = ", ".join(columns)
     more = (f" AND {where}" if where else "") + (f" ORDER BY {order}" if order else "")
     if is_postgresql(session):
-        kind = _kinds(table, (key,))[0]
+        kind, *others = _kinds(table, (key, *columns[1:]))
         listed = f"= ANY (%b::{wire.cast_name(kind)}[])"
         statement = f"SELECT {names} FROM {table.name} WHERE {key} {listed}{more}"  # noqa: S608
         statement += " FOR UPDATE" if lock else ""
-        cursor = driver(session).cursor(binary=True)
-        return list(cursor.execute(statement, (wire.array(kind, list(values)),)).fetchall())
+        given = (wire.array(kind, list(values)),)
+        if columns[0] == key and kind == "uuid" and kind not in others:
+            # The ids are known: those that were asked for are given back, instead of new ones like them.
+            asked = {one.int.to_bytes(16, "big"): one for one in values}
+            rows = wire.cursor_of_octets(driver(session)).execute(statement, given).fetchall()
+            return [(asked[row[0]], *row[1:]) for row in rows]
+        return list(driver(session).cursor(binary=True).execute(statement, given).fetchall())
     dialect = session.get_bind().dialect
     stored = _stored(table.c[key].type, dialect)
     statement = f"SELECT {names} FROM {table.name} WHERE {key} IN (SELECT value FROM json_each(?)){more}"  # noqa: S608
-    given = orjson.dumps([stored(value) for value in values] if stored else list(values)).decode()
-    found = session.connection().exec_driver_sql(statement, (given,)).fetchall()
+    told = orjson.dumps([stored(value) for value in values] if stored else list(values)).decode()
+    found = session.connection().exec_driver_sql(statement, (told,)).fetchall()
     return _loaded(table, columns, dialect, [tuple(row) for row in found])
 
 

@@ -141,7 +141,8 @@ def _framed_ids(values: Sequence[Any]) -> list[str]:
 
 
 def _framed_texts(values: Sequence[Any]) -> list[str]:
-    return [f"{len(value) + 1}:s{value}" for value in values]
+    made = {value: f"{len(value) + 1}:s{value}" for value in set(values)}  # mostly the same few words
+    return [made[value] for value in values]
 
 
 def _framed_numbers(values: Sequence[Any]) -> list[str]:

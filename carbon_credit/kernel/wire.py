@@ -41,17 +41,14 @@ def _ids(column: Column) -> list[bytes]:
 
 
 def _texts(column: Column) -> list[bytes]:
-    length = _LENGTH.pack
-    # A few words over and over, or all different: a memory serves the first and costs the second little.
-    made: dict[str | None, bytes] = {None: _NULL}
-    found = []
-    for one in column:
-        known = made.get(one)
-        if known is None:
-            text = one.encode()
-            known = made[one] = length(len(text)) + text
-        found.append(known)
-    return found
+    # A few words over and over, or all different: the words of the first are written once.
+    made = {one: _NULL if one is None else _text(one) for one in set(column)}
+    return [made[one] for one in column]
+
+
+def _text(word: str) -> bytes:
+    text = word.encode()
+    return _LENGTH.pack(len(text)) + text
 
 
 def _numbers(size: int, packed: struct.Struct) -> Callable[[Column], list[bytes]]:

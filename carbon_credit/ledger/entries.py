@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from carbon_credit.kernel.digest import is_alike, mac_with
 from carbon_credit.kernel.quantity import MAX_QUANTITY
-from carbon_credit.ledger.accounts import AccountKey, Balance, account_id
+from carbon_credit.ledger.accounts import AccountKey, account_id
 from carbon_credit.ledger.chart import check_account, check_transfer
 from carbon_credit.ledger.errors import TransferInvalid
 
@@ -72,27 +72,23 @@ EFFECTS: dict[str, tuple[int, int]] = {
 }
 
 
-def net(entries: Iterable[Entry]) -> dict[uuid.UUID, Balance]:
-    """What `entries` together add to each account that they touch."""
-    return {account: Balance(*four) for account, four in added(entries).items()}
-
-
-def added(entries: Iterable[Entry]) -> dict[uuid.UUID, list[int]]:
-    """The same as four plain numbers, in the order of `Balance`."""
+def added(entries: Iterable[Entry]) -> dict[int, list[int]]:
+    """What `entries` together add to each account that they touch, in the order of `Balance`. Accounts are
+    named by the number of their id: an id is hashed by Python code."""
     return added_by(entry[4:8] for entry in entries)
 
 
-def added_by(rows: Iterable[tuple[str, uuid.UUID, uuid.UUID, int]]) -> dict[uuid.UUID, list[int]]:
+def added_by(rows: Iterable[tuple[str, uuid.UUID, uuid.UUID, int]]) -> dict[int, list[int]]:
     """The same of rows that are given by phase, accounts and amount."""
-    sums: dict[uuid.UUID, list[int]] = {}
+    sums: dict[int, list[int]] = {}
     last, debit = None, [0, 0, 0, 0]
     for phase, debited, credited, amount in rows:
         posts, holds = EFFECTS[phase]
         if debited is not last:  # mostly one account pays all
-            last, debit = debited, sums.setdefault(debited, [0, 0, 0, 0])
-        credit = sums.get(credited)
+            last, debit = debited, sums.setdefault(debited.int, [0, 0, 0, 0])
+        credit = sums.get(credited.int)
         if credit is None:
-            credit = sums[credited] = [0, 0, 0, 0]
+            credit = sums[credited.int] = [0, 0, 0, 0]
         debit[0] += posts * amount
         debit[2] += holds * amount
         credit[1] += posts * amount

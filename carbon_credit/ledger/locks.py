@@ -29,15 +29,17 @@ _LOCK_IF_OPEN = (
 class LockedAccount(NamedTuple):
     """An account as it stands while nobody else can change it."""
 
+    id: uuid.UUID
     kind: str
     asset: str
     side: str
     balance: Balance
 
 
-def lock_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:
-    """Those of the accounts that hold a balance, locked until the end. Derived ones stay free."""
-    locked: dict[uuid.UUID, LockedAccount] = {}
+def lock_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> dict[int, LockedAccount]:
+    """Those of the accounts that hold a balance, locked until the end, by the number of their id. Derived
+    ones stay free."""
+    locked: dict[int, LockedAccount] = {}
     for part in parts(session, list(set(ids))):
         rows = rows_by(session, ACCOUNT, _COLUMNS, "id", part, where=_HOLDS, order=_ORDER, lock=True)
         locked |= _locked(rows)
@@ -46,7 +48,7 @@ def lock_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> dict[uuid.
 
 def lock_if_open(
     session: Session, *, ids: Collection[uuid.UUID], also: Collection[uuid.UUID] = ()
-) -> dict[uuid.UUID, LockedAccount] | None:
+) -> dict[int, LockedAccount] | None:
     """`lock_accounts` of `ids` and `also` (each once) where all of `ids` have been opened; else None, and
     nothing is locked. In one statement: accounts are opened once and used ever after."""
     if not is_postgresql(session):  # a writer is alone there, so that looking first costs no order of locks
@@ -69,5 +71,8 @@ def existing_accounts(session: Session, *, ids: Collection[uuid.UUID]) -> set[uu
     return found
 
 
-def _locked(rows: Iterable[tuple[Any, ...]]) -> dict[uuid.UUID, LockedAccount]:
-    return {row[0]: LockedAccount(row[1], row[2], row[3], Balance._make(row[4:])) for row in rows}
+def _locked(rows: Iterable[tuple[Any, ...]]) -> dict[int, LockedAccount]:
+    return {
+        number.int: LockedAccount(number, kind, asset, side, Balance._make(sums))
+        for number, kind, asset, side, *sums in rows
+    }

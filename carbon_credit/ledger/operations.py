@@ -74,7 +74,7 @@ def post_fresh(
     now: datetime,
     accounts: Collection[AccountKey] = (),
     also: Collection[uuid.UUID] = (),
-    then: Callable[[Mapping[uuid.UUID, LockedAccount]], Sequence[Transfer]] | None = None,
+    then: Callable[[Mapping[int, LockedAccount]], Sequence[Transfer]] | None = None,
 ) -> None:
     """Post `transfers` whose ids were made for this call, so that nobody can have posted them before.
 
@@ -230,7 +230,7 @@ def _write_new(
 
 def _open_and_lock(
     session: Session, keys: Mapping[AccountKey, uuid.UUID], also: Collection[uuid.UUID] = ()
-) -> dict[uuid.UUID, LockedAccount]:
+) -> dict[int, LockedAccount]:
     """Open those accounts that are not there yet, then lock them all, and of `also` those that are open."""
     locked = lock_if_open(session, ids=keys.values(), also=also)
     if locked is not None:
@@ -265,9 +265,7 @@ def _write_columns(session: Session, columns: Sequence[Sequence[Any]], changes: 
     add_to_rows(session, ACCOUNT, "id", SUMS, changes)
 
 
-def _changes(
-    sums: Mapping[uuid.UUID, Sequence[int]], locked: Mapping[uuid.UUID, LockedAccount]
-) -> list[Change]:
+def _changes(sums: Mapping[int, Sequence[int]], locked: Mapping[int, LockedAccount]) -> list[Change]:
     """What of `sums` (see `added`) goes to each locked account. Raises where its balance does not allow it.
 
     The constraints of the table say the same; looked at first, the error can name the account, and
@@ -289,7 +287,7 @@ def _changes(
             raise DebtOverpaid(kind=account.kind, asset=account.asset)
         if max(debits_posted, credits_posted, credits_pending) > MAX_QUANTITY:
             raise AmountTooLarge(kind=account.kind, asset=account.asset)
-        changes.append((number, debits, credits, debits_held, credits_held))
+        changes.append((account.id, debits, credits, debits_held, credits_held))
     return changes
 
 

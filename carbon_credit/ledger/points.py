@@ -82,8 +82,9 @@ def grants(
     ]
     debts = {account_id(due_key(programme, one)): one for one in {item.citizen_id for item in items}}
 
-    def given(locked: Mapping[uuid.UUID, LockedAccount]) -> list[Transfer]:
-        due = {debts[one]: -account.balance.posted for one, account in locked.items() if account.kind == DUE}
+    def given(locked: Mapping[int, LockedAccount]) -> list[Transfer]:
+        owing = [account for account in locked.values() if account.kind == DUE]
+        due = {debts[account.id]: -account.balance.posted for account in owing}
         transfers: list[Transfer] = []
         ids = iter(new_ids(2 * len(items)))
         for item, lot in zip(items, lots, strict=True):
@@ -159,12 +160,12 @@ def expire_lots(
         Transfer(
             id=new_id(),
             code="points.expire",
-            debit=lot_key(programme, found[number].owner, date.fromisoformat(found[number].lot)),
+            debit=lot_key(programme, found[account.id].owner, date.fromisoformat(found[account.id].lot)),
             credit=expired,
             amount=account.balance.available,
             effective_at=effective_at,
         )
-        for number, account in lock_accounts(session, ids=found.keys()).items()
+        for account in lock_accounts(session, ids=found.keys()).values()
         if account.balance.available > 0  # somebody may have been quicker
     ]
     post(session, transfers=transfers, now=now)
@@ -182,7 +183,7 @@ def _lock_dues(session: Session, programme: str, citizens: set[uuid.UUID]) -> di
     """What each citizen owes, locked; without those who never owed anything."""
     by_id = {account_id(due_key(programme, citizen)): citizen for citizen in citizens}
     locked = lock_accounts(session, ids=by_id.keys())
-    return {by_id[number]: -account.balance.posted for number, account in locked.items()}
+    return {by_id[account.id]: -account.balance.posted for account in locked.values()}
 
 
 def _lock_lots(
@@ -194,8 +195,8 @@ def _lock_lots(
     ]
     by_id = {account_id(lot_key(programme, lot.citizen_id, lot.expiry)): lot for lot in found}
     left: dict[uuid.UUID, dict[date, int]] = {}
-    for number, account in lock_accounts(session, ids=by_id.keys()).items():
-        lot = by_id[number]
+    for account in lock_accounts(session, ids=by_id.keys()).values():
+        lot = by_id[account.id]
         if valid_on is None or lot.expiry >= valid_on:
             left.setdefault(lot.citizen_id, {})[lot.expiry] = account.balance.available
     return left

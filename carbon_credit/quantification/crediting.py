@@ -69,13 +69,14 @@ class Credit:
         """`received`: by claim, when what has waited was received; all else was received `now`."""
         self._session = session
         self._rules = rules
+        self._code, self._profile_digest = rules.code, rules.digest
         self._partner_id = partner_id
         self._now = now
         self._received = received or {}
         self._today = business_day(now, rules.time_zone)
         self._delete_detail_after = self._today + timedelta(days=rules.detail_days)
         self._reductions: list[Row] = []
-        self._events: dict[UUID, NewEvent] = {}
+        self._events: dict[int, NewEvent] = {}  # by the number of the id, for parts of one event
         self._parts: list[Part] = []
         self._movements: list[Movement] = []
         self._platforms = Platforms(session, rules)
@@ -167,7 +168,7 @@ class Credit:
             points=points,
             points_withheld=withheld,
             use=binding.use,
-            grade=quantified.grade.value,
+            grade=quantified.grade._value_,  # `value` is looked up by Python code
             sandbox=quantified.grade.is_sandbox,
             cap_code=counted.cap_code,
             methodology=f"{binding.methodology_id}/{binding.version}",
@@ -197,9 +198,9 @@ class Credit:
         accounting_day = self._today if day in self._closed else day
         accepted = one.accepted
         detail = typed_json(accepted.details).decode() if accepted.details else None
-        self._events[one.event_id] = NewEvent(
+        self._events[one.event_id.int] = NewEvent(
             id=one.event_id,
-            programme=self._rules.code,
+            programme=self._code,
             partner_id=self._partner_id,
             claim_key=one.claim.claim_key,
             revision=one.claim.revision,
@@ -231,7 +232,7 @@ class Credit:
             (
                 reduction_id,
                 one.event_id,
-                self._rules.code,
+                self._code,
                 self._partner_id,
                 quantified.citizen_id,
                 event.type,
@@ -243,11 +244,11 @@ class Credit:
                 binding.methodology_id,
                 binding.version,
                 binding.digest,
-                self._rules.digest,
+                self._profile_digest,
                 binding.use,
                 quantified.inputs,
                 quantified.tier,
-                quantified.grade.value,
+                quantified.grade._value_,
                 quantified.gross_mg,
                 counted,
                 cap_code,

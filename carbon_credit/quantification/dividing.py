@@ -38,8 +38,14 @@ class Span(Struct, frozen=True, gc=False):
 def span_of(occurred_at: datetime, ended_at: datetime | None, time_zone: str) -> Span:
     """The business days that an event covers. `ended_at` is exclusive: midnight ends the day before."""
     first = business_day(occurred_at, time_zone)
-    last = first if ended_at is None else business_day(max(ended_at - _INSTANT, occurred_at), time_zone)
-    return Span(first, last + _DAY)
+    if ended_at is None:
+        return _one_day(first)
+    return Span(first, business_day(max(ended_at - _INSTANT, occurred_at), time_zone) + _DAY)
+
+
+@lru_cache(maxsize=20_000)  # one object for a day: whatever is found by it afterwards is found by identity
+def _one_day(day: date) -> Span:
+    return Span(day, day + _DAY)
 
 
 def spans_alike(whole: Span, kind_of: Callable[[date], Hashable]) -> list[Span]:

@@ -246,7 +246,7 @@ def _judge_part(part: _Part, facts: Facts) -> Quantified | Refused:
         occurred_at=part.starts_at,
         business_day=day,
         ends_before=part.span.ends_before,
-        tier=tier.value,
+        tier=tier._value_,
         grade=grade_of(result.grade, tier),
         gross_mg=result.reduction_mg,
         inputs=typed_json(inputs).decode(),

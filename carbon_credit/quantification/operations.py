@@ -132,6 +132,8 @@ def withdraw_known(
 
 def _rounds(read: Sequence[tuple[int, IncomingEvent]]) -> list[list[tuple[int, IncomingEvent]]]:
     # The same id twice in one call: the second is handled after the first, as if sent later.
+    if read and len({event.id for _, event in read}) == len(read):
+        return [list(read)]
     rounds: list[list[tuple[int, IncomingEvent]]] = []
     seen: dict[str, int] = {}
     for place, event in read:
@@ -154,7 +156,7 @@ def _credit_round(
 ) -> dict[int, Outcome]:
     """One pass over events with distinct ids."""
     outcomes: dict[int, Outcome] = {}
-    judged: dict[UUID, tuple[int, IncomingEvent, Verdict]] = {}
+    judged: list[tuple[int, IncomingEvent, Verdict]] = []
     claims: list[Claim] = []
     # In the order in which it happened: what is read before in this call is history for what is read after.
     ordered = sorted(part, key=lambda one: (one[1].occurred_at, one[0]))
@@ -166,29 +168,30 @@ def _credit_round(
         except EventInvalid as error:
             outcomes[place] = Outcome.of_error(event, error)
             continue
-        judged[claim.claim_key] = (place, event, verdict)
+        judged.append((place, event, verdict))
         claims.append(claim)
-    days = {one.business_day for _, _, verdict in judged.values() for one in verdict.quantified}
-    for _, event, verdict in judged.values():
+    days = {one.business_day for _, _, verdict in judged for one in verdict.quantified}
+    for _, event, verdict in judged:
         accepted = verdict.accepted
         days.add(accepted.business_day if accepted else business_day(event.occurred_at, rules.time_zone))
     closed = lock_and_see(session, rules.code, days)
     claimed = events.claim(session, claims=claims, now=facts.now, corrects=corrects)
     received: dict[UUID, datetime] = {}
     if any(one.before is not None for one in claimed.values()):
-        outcomes |= _replays(session, judged, claimed)
+        by_key = {claim.claim_key: one for claim, one in zip(claims, judged, strict=True)}
+        outcomes |= _replays(session, by_key, claimed)
         received = waiting.woken(session, claimed)
     waits: list[waiting.Accepted] = []
     fresh = []
-    for claim in claims:
-        place, event, verdict = judged[claim.claim_key]
-        recorded = claimed[claim.claim_key].recorded
+    for claim, (place, event, verdict) in zip(claims, judged, strict=True):
+        met = claimed[claim.claim_key]
+        recorded = met.recorded
         if recorded is None:
             continue
         if verdict.reason is not None:
             outcomes[place] = Outcome.refused(event, recorded.revision, verdict.refused[0])
         elif recorded.outcome == waiting.WAITING:
-            waits.append(waiting.Accepted(event, verdict, claimed[claim.claim_key]))
+            waits.append(waiting.Accepted(event, verdict, met))
             due_at = waiting.due_at(event, verdict, facts)
             outcomes[place] = Outcome.accepted(event, recorded.revision, due_at)
         elif recorded.event_id is not None and verdict.accepted is not None:
@@ -197,8 +200,8 @@ def _credit_round(
     waiting.keep(session, rules, waits, facts=facts, received=received)
     work = Credit(session, rules, partner_id=partner_id, now=facts.now, received=received)
     told = work.apply(fresh=fresh, ended=_superseded(claimed), closed=closed)
-    for place, _event, verdict in judged.values():
-        if place in told:
+    for place, _event, verdict in judged:
+        if verdict.refused and place in told:
             told[place] = told[place].with_refused_parts(verdict.refused)
     return outcomes | told
 

@@ -36,14 +36,13 @@ class Member(Struct, frozen=True):
     @property
     def netting(self) -> str | None:
         """The span in which the citizen's results by this methodology are netted."""
-        span = self.compiled.methodology.netting
+        span = self.compiled.netting
         return None if span == "event" else span
 
     @property
     def within_s(self) -> int | None:
         """How near in time another record of the same trip can be; None where trips do not matter."""
-        exclusive = self.compiled.methodology.exclusive
-        return exclusive.within_s if exclusive else None
+        return self.compiled.exclusive_s
 
 
 def member_of(session: Session, one: Standing) -> Member:
@@ -100,7 +99,7 @@ class RunningSums:
         self._session = session
         self._rules = rules
         self._platforms = platforms
-        self._limits: dict[tuple[UUID, date, str], list[tuple[Cap | None, TallyKey]]] = {}
+        self._limits: dict[tuple[int, date, str], list[tuple[Cap | None, TallyKey]]] = {}
         self.tallies: Tallies
 
     def lock(self, members: Iterable[Member], more: Iterable[TallyKey] = (), *, ahead: bool = False) -> None:
@@ -144,7 +143,7 @@ class RunningSums:
         return self._platforms.share(one.activity_type, one.day, one.partner_id)
 
     def _limits_of(self, one: Member) -> list[tuple[Cap | None, TallyKey]]:
-        place = (one.citizen_id, one.day, one.activity_type)
+        place = (one.citizen_id.int, one.day, one.activity_type)
         known = self._limits.get(place)
         if known is None:
             known = self._limits[place] = limits_of(self._rules, one.citizen_id, one.day, one.activity_type)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import add_to_rows, insert_new, rows_by
+from carbon_credit.kernel.bulk import add_to_rows, insert_those_new, rows_by
 from carbon_credit.kernel.ids import id_of
 from carbon_credit.quantification.models import DayTally
 
@@ -35,7 +35,7 @@ class TallyKey(Struct, frozen=True, gc=False, cache_hash=True):
     def id(self) -> UUID:
         """The digest under which the row is stored."""
         whose = self.citizen_id.int.to_bytes(16, "big").hex()
-        text = f"{whose}/{self.business_day}/{self.scope}"
+        text = f"{whose}/{self.business_day.isoformat()}/{self.scope}"
         return id_of(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
 
 
@@ -119,16 +119,15 @@ class Tallies:
             for one in new
         ]
         # A row that this transaction has inserted is locked by it.
-        inserted = insert_new(self._session, _TALLY, _COLUMNS, rows, "id")
-        every = len(inserted) == len(new)
+        found = insert_those_new(self._session, _TALLY, _COLUMNS, rows, "id")
+        inserted = {one.id.int for one in new} if found is None else {number.int for number in found}
         for one in new:
-            if every or one.id in inserted:
+            if one.id.int in inserted:
                 one.before = (one.events, one.capped, one.amount, one.granted)
-        if len(inserted) == len(ordered):
-            return []
-        rest = {one.id: one for one in ordered if one.id not in inserted}
-        found = rows_by(self._session, _TALLY, _STORED, "id", rest, order="id", lock=True)
-        return [(rest[row_id], sums) for row_id, *sums in found]
+        rest = {one.id.int: one for one in ordered if one.id.int not in inserted}
+        ids = [one.id for one in rest.values()]
+        locked = rows_by(self._session, _TALLY, _STORED, "id", ids, order="id", lock=True)
+        return [(rest[row_id.int], sums) for row_id, *sums in locked]
 
     def write(self) -> None:
         """Store what has changed."""
