@@ -58,7 +58,7 @@ class Standing(Enum):
     STALE = "stale"  # a lower revision
 
 
-class Claimed(Struct, frozen=True):
+class Claimed(Struct, frozen=True, gc=False):
     """The standing of a claim, the claim that was there before, if any, and the one that was `recorded`
     (as it was given, but for the revision of a correction); None where the row stayed as it was."""
 

@@ -80,11 +80,13 @@ def grants(
     lots = [
         AccountKey(programme, POINTS, "citizen.points", item.citizen_id, names[item.lot]) for item in items
     ]
-    debts = {account_id(due_key(programme, one)): one for one in {item.citizen_id for item in items}}
+    citizens = {item.citizen_id.int: item.citizen_id for item in items}.values()
+    debts = [account_id(due_key(programme, one)) for one in citizens]
 
     def given(locked: Mapping[int, LockedAccount]) -> list[Transfer]:
         owing = [account for account in locked.values() if account.kind == DUE]
-        due = {debts[account.id]: -account.balance.posted for account in owing}
+        whose = dict(zip(debts, citizens, strict=True)) if owing else {}
+        due = {whose[account.id]: -account.balance.posted for account in owing}
         transfers: list[Transfer] = []
         ids = iter(new_ids(2 * len(items)))
         for item, lot in zip(items, lots, strict=True):

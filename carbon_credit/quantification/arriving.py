@@ -23,7 +23,7 @@ from carbon_credit.quantification.trips import Trip, Trips, reach_of, trips_of
 from carbon_credit.quantification.verdicts import Quantified
 
 
-class Arrival(Struct, frozen=True):
+class Arrival(Struct, frozen=True, gc=False):
     """A part of an event that is to count, as a member of sums."""
 
     event: IncomingEvent

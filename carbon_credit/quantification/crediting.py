@@ -39,7 +39,7 @@ from carbon_credit.quantification.verdicts import Accepted, Quantified
 _MANY = 50  # for fewer events one statement more costs more than half the writing
 
 
-class Fresh(Struct, frozen=True):
+class Fresh(Struct, frozen=True, gc=False):
     """A newly claimed event, or one part of it, that is to be credited.
 
     `place`: where the event stood in the call. Parts of one event share place, claim, `accepted`

@@ -79,7 +79,7 @@ class _Person(Struct, frozen=True, gc=False):
     active: bool
 
 
-class _Part(Struct, frozen=True):
+class _Part(Struct, frozen=True, gc=False):
     """The days that are judged as one, their share of the event's quantities, and how good those are."""
 
     event: IncomingEvent

@@ -23,7 +23,7 @@ from carbon_credit.quantification.scopes import limits_of, netting_key, share_ke
 from carbon_credit.quantification.tallies import Tallies, Tally, TallyKey
 
 
-class Member(Struct, frozen=True):
+class Member(Struct, frozen=True, gc=False):
     """A reduction as a member of sums. What is only shown is a member of none."""
 
     citizen_id: UUID
@@ -51,7 +51,7 @@ def member_of(session: Session, one: Standing) -> Member:
     return Member(one.citizen_id, one.partner_id, one.activity_type, one.business_day, compiled, one.use)
 
 
-class Under(Struct, frozen=True):
+class Under(Struct, frozen=True, gc=False):
     """The sums that one member stands under. `limits`: the caps over it, from the inside out, with what
     has counted under each. `netted`: `amount` are the results of its netting span so far, `granted` what
     they counted. `shared`: `amount` counted in the share's span, `granted` is the partner's part.

@@ -12,7 +12,7 @@ from carbon_credit.events.reasons import REASONS
 from carbon_credit.methodology.definition import Grade
 
 
-class Accepted(Struct, frozen=True):
+class Accepted(Struct, frozen=True, gc=False):
     """What the event's own row says: the event as a whole, whatever parts it was divided into."""
 
     citizen_id: UUID
@@ -22,7 +22,7 @@ class Accepted(Struct, frozen=True):
     details: Mapping[str, str]
 
 
-class Quantified(Struct, frozen=True):
+class Quantified(Struct, frozen=True, gc=False):
     """A credited part of an event (mostly the whole of it): who, under which consent and mandate, and
     how much before caps; less than nothing where results below zero are netted.
 
@@ -48,7 +48,7 @@ class Quantified(Struct, frozen=True):
     divided: bool = False
 
 
-class Refused(Struct, frozen=True):
+class Refused(Struct, frozen=True, gc=False):
     """Why nothing is credited: a `reason` code, and of `not-eligible` the predicate, in both languages.
 
     Of a part that is not credited, also which days.
@@ -62,7 +62,7 @@ class Refused(Struct, frozen=True):
     ends_before: date | None = None
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """The credited parts (`quantified`, with what is `accepted`), and what was refused.
 
     An event is refused where no part is credited; then `refused` has one entry at least.
