@@ -37,6 +37,7 @@ from carbon_credit.quantification.spans import (
 from carbon_credit.quantification.standing import standing_where
 from carbon_credit.quantification.sums import RunningSums
 from carbon_credit.quantification.tallies import TallyKey
+from carbon_credit.quantification.trimming import keep_shares
 
 _Group = tuple[UUID, str, str, date]  # citizen, methodology, kind of span, its first day
 
@@ -81,6 +82,7 @@ def settle_again(
     left = _Left(session, rules, late_ones)
     for _citizen, those in by_citizen(cases):
         left.settle(those, day)
+    keep_shares(session, rules, late_ones)  # of what was shared by a rule that is no more
     share_out_late(session, rules, platforms, late_ones)
     corrected = 0
     by_accounting: dict[date, list[Case]] = defaultdict(list)
