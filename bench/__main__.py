@@ -13,7 +13,7 @@ from bench.sections import run_alone, sections
 _SIZES = {
     "rounds": "so many rounds instead of those of the plan",
     "rides": "so many rides where a whole file is credited",
-    "rows": "so many rows for the memory of an import, beside a hundredth of them",
+    "rows": "so many rows imported and stored, beside a hundredth of them",
 }
 
 

@@ -21,7 +21,7 @@ from flask import Flask, Response, request
 
 from bench import load
 from bench.databases import analyze, fresh_database
-from bench.events import City
+from bench.events import PROGRAMME, City
 from bench.measure import Figure, Plan, compared, single
 from carbon_credit.cli.servers import THREADS, gunicorn
 from carbon_credit.identity.operations import issue_credential
@@ -211,7 +211,7 @@ def _await(port: int, path: str) -> None:
     raise RuntimeError(f"no server answers on port {port}")
 
 
-def access(database: Database, partner: uuid.UUID) -> str:
+def access(database: Database, partner: uuid.UUID, *, programme: str = PROGRAMME) -> str:
     """A token of the partner's."""
     settings = database.settings
     issued = transact(database, lambda session: issue_credential(session, party_id=partner, now=now()))
@@ -223,7 +223,7 @@ def access(database: Database, partner: uuid.UUID) -> str:
     return tokens.issue(
         subject_id=partner,
         role="partner",
-        programme="x-gd-sz",
+        programme=programme,
         scopes=("events:write", "events:read"),
         client_id=issued.client_id,
         now=now(),

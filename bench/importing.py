@@ -1,4 +1,4 @@
-"""The import of a whole file by the command line, as an operator runs it; and the memory that it takes."""
+"""The import of a whole file by the command line, as an operator runs it."""
 
 import csv
 import os
@@ -14,37 +14,17 @@ from typing import LiteralString
 import orjson
 import psycopg
 
-from bench.measure import Figure, Plan, compared, single
 from bench.progress import Progress
-from bench.town import Part, Spent, Town, Want, plain, town
+from bench.town import Part, Spent, Town, plain
 from carbon_credit.kernel.settings import Settings
 
-SECTION = "Memory of an import on PostgreSQL"
 PARTNER = "bench"
 COLUMNS = ("ride_id", "type", "card", "started_at", "distance_m", "distance_source")
 TOGETHER = 2
-RIDES_EACH = 500  # of a person, over a year
 _GLANCE_S = 0.1
 _TOOK = "SELECT extract(epoch FROM ended_at - created_at) FROM import_job"
 _DONE = "SELECT coalesce(sum(rows) FILTER (WHERE done_at IS NOT NULL), 0) FROM import_chunk"
 _DOOR = "from carbon_credit.cli.main import main; main()"
-
-
-def measure(plan: Plan) -> list[Figure]:
-    """MiB of the largest process of an import, for a long file and for its beginning."""
-    with town(Want(max(plan.people, plan.imported // RIDES_EACH), 0, plan.imported)) as ours:
-        (whole,) = ours.parts
-        files = {plan.imported: csv_of(whole), plan.beside: first_rows(whole, plan.beside)}
-        found = {}
-        for rows, file in files.items():
-            with ours.copy() as settings:
-                found[rows] = run(whole, settings, file, rows=rows, workers=TOGETHER)
-    peaks = [[one.peak_mib for one in found.values()]]
-    figures = [
-        single(SECTION, f"import, {rows:,} rows", "rows/s", rows / one.spent.seconds)
-        for rows, one in found.items()
-    ]
-    return figures + compared(SECTION, [(f"most memory, {rows:,} rows", "MiB") for rows in found], peaks)
 
 
 @dataclass(frozen=True, slots=True)

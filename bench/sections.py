@@ -13,8 +13,8 @@ from bench import (
     events,
     hotrow,
     http,
-    importing,
     ledger,
+    lots,
     openfisca,
     stored,
     stream,
@@ -36,10 +36,10 @@ def sections() -> dict[str, Section]:
         bulk.SECTION: bulk.measure,
         batches.SECTION: batches.measure,
         hotrow.SECTION: hotrow.measure,
-        stored.SECTION: stored.measure,
         closing.SECTION: closing.measure,
-        importing.SECTION: importing.measure,
+        stored.SECTION: stored.measure,
         http.SECTION: http.measure,
+        lots.SECTION: lots.measure,
     }
 
 

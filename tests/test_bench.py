@@ -28,9 +28,7 @@ PEER = {
 STREAM = {f"{what}, {length}" for what in ("stream", "most memory") for length in ("a tenth", "whole")} | {
     "most memory of the process"
 }
-STREAM_OF_IMPORTS = {
-    f"{what}, {length} rows" for what in ("import", "most memory") for length in ("150", "1,500")
-} | {"most memory of the process"}
+MEMORY = {f"{what}, {length} rows" for what in ("import", "most memory") for length in ("150", "1,500")}
 SIZES = ("1", "100", "1,000")
 BULK = {
     f"{what}, 2 together"
@@ -40,11 +38,22 @@ BULK = {
     )
 } | {"most memory of the process"}
 STORED = {
-    f"{what}, {where}"
+    f"{what}, {where} stored"
     for what in ("credit", "statement", "balance", "reductions", "totals")
-    for where in ("3,000 stored", "next to none stored")
+    for where in ("150", "1,500")
 }
-HOT_ROW = {f"{where}, by 1,000, 2 together" for where in ("one programme", "eight programmes")}
+HOT_ROW = {
+    f"{where}, {what}"
+    for where in ("one programme", "eight programmes")
+    for what in ("single posts, 32 connections", "by 1,000, 2 together")
+}
+LOTS = {
+    "expire, by 50,000",
+    "one UPDATE and one INSERT of the same rows",
+    "expire 2,000 lots",
+    "most memory of the process that expires",
+    "most memory of the process",
+}
 BATCHES = {"batches of 1,000, 8 connections", "import of the same rows, 2 together"}
 HTTP = {
     "batches of 1,000, 8 connections",
@@ -84,11 +93,12 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
         expected |= {"Bulk path on PostgreSQL": BULK}
         expected["Batches over HTTP on PostgreSQL"] = BATCHES | {"most memory of the process"}
         expected["One programme or eight on PostgreSQL"] = HOT_ROW | {"most memory of the process"}
-        expected["Memory of an import on PostgreSQL"] = STREAM_OF_IMPORTS
-        expected["Stored events on PostgreSQL"] = STORED | {"most memory of the process"}
+        expected["Memory of an import, and events stored, on PostgreSQL"] = (
+            MEMORY | STORED | {"most memory of the process"}
+        )
         closing = {"close the day", "import its events", "most memory of the process"}
         expected["Closing on PostgreSQL"] = closing
-        expected |= {"HTTP on PostgreSQL": HTTP}
+        expected |= {"HTTP on PostgreSQL": HTTP, "Expiry of lots on PostgreSQL": LOTS}
     found: dict[str, set[str]] = {}
     for figure in json.loads(file.read_text(encoding="utf-8"))["figures"]:
         assert figure["median"] > 0

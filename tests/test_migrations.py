@@ -55,6 +55,24 @@ APPEND_ONLY: dict[str, dict[str, Any]] = {
     "reduction_part": {"starts_on": AT.date(), "ends_before": date(2026, 12, 1)},
     "period": {"kind": "day"},
     "batch_step": {},
+    "merchant_terms": {},
+    "statement": {
+        "closing_fen": 0,
+        "opening_fen": 0,
+        "used_fen": 0,
+        "undone_fen": 0,
+        "adjusted_fen": 0,
+        "fee_fen": 0,
+        "paid_fen": 0,
+        "carried_fen": 0,
+    },
+    "statement_line": {},
+    "statement_fee": {},
+    "statement_item": {"kind": "use"},
+    "statement_step": {},
+    "statement_adjustment": {},
+    "payment_file": {},
+    "till_scan": {"outcome": "refused", "borne_by": "merchant", "consumption_id": None},
 }
 
 

@@ -26,11 +26,15 @@ SUBJECTS = [
     "ledger",
     "methodology",
     "offsets",
+    "points",
     "quantification",
+    "reach",
     "redemption",
+    "settlement",
     "simulator",
     "sources",
     "verifier",
+    "webhooks",
 ]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 

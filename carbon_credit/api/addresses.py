@@ -1,5 +1,7 @@
 """The variable parts of addresses. What does not fit its pattern is not found."""
 
+from datetime import date
+
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
@@ -24,9 +26,9 @@ class ProgrammeCode(BaseConverter):
 
 
 class VoucherCode(BaseConverter):
-    """A voucher code as scanned or typed: letters, digits, hyphens and spaces."""
+    """A voucher's code as typed, or the text of its QR code: letters, digits, hyphens, spaces, a colon."""
 
-    regex = "[A-Za-z0-9 -]{4,64}"
+    regex = "[A-Za-z0-9 :-]{4,200}"
 
 
 class Serial(BaseConverter):
@@ -41,10 +43,30 @@ class Slug(BaseConverter):
     regex = r"[a-z0-9][a-z0-9.+_-]{0,63}"
 
 
+class Month(BaseConverter):
+    """A month, YYYY-MM."""
+
+    regex = "(?:20|21)[0-9]{2}-(?:0[1-9]|1[0-2])"
+
+    def to_python(self, value: str) -> date:
+        """Its first day."""
+        return date.fromisoformat(f"{value}-01")
+
+
 class Offset(BaseConverter):
     """A place in a file, in bytes from its beginning."""
 
     regex = "[0-9]{1,12}"
+
+    def to_python(self, value: str) -> int:
+        """The number."""
+        return int(value)
+
+
+class Year(BaseConverter):
+    """A calendar year."""
+
+    regex = "[0-9]{4}"
 
     def to_python(self, value: str) -> int:
         """The number."""
@@ -58,7 +80,9 @@ CONVERTERS: dict[str, type[BaseConverter]] = {
     "voucher": VoucherCode,
     "serial": Serial,
     "slug": Slug,
+    "month": Month,
     "offset": Offset,
+    "year": Year,
 }
 
 

@@ -37,7 +37,8 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking. `id`: the party or, for the role citizen, the citizen."""
+    """Who is asking. `id`: the party or, for the role citizen, the citizen. `till_id`: the till of the
+    merchant that asks; None for the merchant's own credential."""
 
     id: uuid.UUID
     role: str
@@ -45,11 +46,12 @@ class Caller:
     scopes: frozenset[str]
     client_id: str
     actor_id: uuid.UUID | None
+    till_id: uuid.UUID | None = None
 
     @property
     def key(self) -> str:
-        """The caller in one short text: scope of idempotency keys."""
-        return f"{self.role}:{self.id}"
+        """The caller in one short text: scope of idempotency keys. Two tills may use the same key."""
+        return f"{self.role}:{self.id}" if self.till_id is None else f"till:{self.till_id}"
 
 
 def access(*roles: str, scope: str) -> Access:
@@ -81,4 +83,5 @@ def caller_of(runtime: Runtime, token: str, *, now: datetime) -> Caller:
         scopes=claims.scopes,
         client_id=claims.client_id,
         actor_id=claims.actor_id,
+        till_id=claims.till_id,
     )

@@ -36,6 +36,11 @@ def body_bytes() -> bytes:
     return request.get_data(cache=True)
 
 
+def comes() -> bool:
+    """Whether the request has a body at all."""
+    return bool(request.mimetype) or bool(body_bytes())
+
+
 def parse_json(data: bytes) -> Any:
     """The decoded JSON. Raises BodyMalformed: not UTF-8, no JSON, or nested beyond reason."""
     try:

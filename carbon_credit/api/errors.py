@@ -26,6 +26,7 @@ from carbon_credit.kernel.errors import (
     TooLarge,
     Unauthenticated,
 )
+from carbon_credit.redemption.errors import TillLocked
 
 PROBLEM_JSON = "application/problem+json"
 LANGUAGES = ("en", "zh")
@@ -102,6 +103,7 @@ _STATUS: dict[type[CarbonError], int] = {
     Conflict: 409,
     TooLarge: 413,
     RateLimited: 429,
+    TillLocked: 429,
     Busy: 503,
     Broken: 500,
     Misconfigured: 503,
@@ -187,7 +189,7 @@ def problem_response(error: CarbonError, /, *, status: int | None = None, **memb
         response.headers["WWW-Authenticate"] = f'Bearer realm="carbon-credit", error="{_bearer(error)}"'
     elif isinstance(error, MethodUnsupported):
         response.headers["Allow"] = str(error.details["allowed"])
-    elif isinstance(error, RateLimited):
+    elif isinstance(error, RateLimited | TillLocked):
         response.headers["Retry-After"] = str(error.details["retry_after_s"])
     elif response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)

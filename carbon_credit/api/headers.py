@@ -8,6 +8,12 @@ _DOCS = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+# The cashier's page runs our own scripts, and one library that is WebAssembly; its store and worker are ours.
+_TILL = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; worker-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 _DAY_S = 86_400
 _ALWAYS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -24,12 +30,14 @@ def register_headers(app: Flask, *, production: bool) -> None:
     always = _ALWAYS + (strict if production else ())
     api = [*always, ("Content-Security-Policy", _API)]
     docs = [*always, ("Content-Security-Policy", _DOCS)]
+    till = [*always, ("Content-Security-Policy", _TILL)]
 
     @app.after_request
     def add(response: Response) -> Response:
         headers = response.headers
         # No view sets any of these, so they need not be looked for.
-        headers.extend(docs if request.path.startswith("/docs") else api)
+        path = request.path
+        headers.extend(docs if path.startswith("/docs") else till if path.startswith("/till") else api)
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"
         return response

@@ -6,7 +6,7 @@ declaration writes the contract (`spec`), so what is documented is what runs.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -63,6 +63,8 @@ class Operation:
     `raises`: the errors of its own, beside those that follow from the rest. `oauth`: statuses of
     RFC 6749. `plain`: the view answers with JSON-able values already, for bulk. `own_units`: the view opens
     units of work itself. `accepts`: it may also answer 202, in full, with where to look later.
+    `bare`: the body may be left out, for one without members. `refused`: what is to be kept of a refusal, in
+    a unit of work of its own after that of the request was taken back.
     """
 
     view: View
@@ -82,6 +84,8 @@ class Operation:
     oauth: bool
     own_units: bool = False
     accepts: bool = False
+    bare: bool = False
+    refused: Callable[[Call, CarbonError], None] | None = None
 
     @property
     def name(self) -> str:
@@ -109,17 +113,24 @@ class Operation:
 
         if not self.uses_database or self.own_units:
             return self._response(self.view(Call(None, now, held, caller, loaded, query), **path))
-        if not self.writes:
-            with unit_of_work(held.database, read_only=True) as session:
-                return self._response(deed(session))
-        key = idempotency.key_of_request() if self.keyed else None
-        if key is None or caller is None:
-            return transact(held.database, lambda session: self._response(deed(session)))
-        return transact(held.database, lambda session: self._once(session, caller, key, now, deed))
+        try:
+            if not self.writes:
+                with unit_of_work(held.database, read_only=True) as session:
+                    return self._response(deed(session))
+            key = idempotency.key_of_request() if self.keyed else None
+            if key is None or caller is None:
+                return transact(held.database, lambda session: self._response(deed(session)))
+            return transact(held.database, lambda session: self._once(session, caller, key, now, deed))
+        except CarbonError as error:
+            keep, told = self.refused, error
+            if keep is not None:
+                call = Call(None, now, held, caller, loaded, query)
+                transact(held.database, lambda session: keep(replace(call, opened=session), told))
+            raise
 
     def _load_body(self) -> Any:
         if self.body is not None:
-            return body.load_json(self.body)
+            return body.load_json(self.body) if not self.bare or body.comes() else self.body.load({})
         if self.form is not None:
             return body.load_form(self.form)
         if self.content:
@@ -159,6 +170,7 @@ def reads(
     raises: tuple[type[CarbonError], ...] = (),
     uses_database: bool = True,
     oauth: bool = False,
+    refused: Callable[[Call, CarbonError], None] | None = None,
 ) -> Callable[[View], Operation]:
     """Declare a view that only reads. `takes`: a question that is too much for a query string."""
 
@@ -179,6 +191,7 @@ def reads(
             plain=False,
             uses_database=uses_database,
             oauth=oauth,
+            refused=refused,
         )
 
     return declare
@@ -197,6 +210,8 @@ def writes(
     plain: bool = False,
     own_units: bool = False,
     accepts: bool = False,
+    bare: bool = False,
+    refused: Callable[[Call, CarbonError], None] | None = None,
 ) -> Callable[[View], Operation]:
     """Declare a view that changes something, in one transaction; in `own_units` where it says so."""
 
@@ -219,6 +234,8 @@ def writes(
             oauth=False,
             own_units=own_units,
             accepts=accepts,
+            bare=bare,
+            refused=refused,
         )
 
     return declare

@@ -35,7 +35,9 @@ TAGS = {
     "partners": "Tokens, events, citizens: for the apps and operators that report activity (数据提供方)",
     "citizens": "A citizen's account, offers and redemptions (用户)",
     "merchants": "Vouchers at the till (商户)",
+    "malls": "Redeeming in a partner's own mall (数据提供方商城)",
     "operators": "Programmes, methodologies, offers, projects, batches, periods (运营方、核证机构)",
+    "webhooks": "To be told what happened: endpoints and messages (商户、数据提供方)",
     "public": "For everybody: totals, serial numbers, keys, health (公众)",
 }
 _ABOUT = """Carbon inclusion (碳普惠): events in, accounts credited, points redeemed, offsets out.
@@ -180,7 +182,7 @@ def _operation(route: Route, parameters: list[dict[str, Any]]) -> dict[str, Any]
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = _request_body(JSON, operation.body)
+        described["requestBody"] = _request_body(JSON, operation.body, required=not operation.bare)
     elif operation.form is not None:
         described["requestBody"] = _request_body(FORM, operation.form)
     elif operation.content:
@@ -195,8 +197,8 @@ def _operation(route: Route, parameters: list[dict[str, Any]]) -> dict[str, Any]
     return described
 
 
-def _request_body(media_type: str, schema: Any) -> dict[str, Any]:
-    return {"required": True, "content": {media_type: {"schema": schema, "example": example(schema)}}}
+def _request_body(media_type: str, schema: Any, *, required: bool = True) -> dict[str, Any]:
+    return {"required": required, "content": {media_type: {"schema": schema, "example": example(schema)}}}
 
 
 def _success(operation: Operation) -> dict[str, Any]:
@@ -226,7 +228,7 @@ def _accepted(operation: Operation) -> dict[str, Any]:
 
 
 def _file_schema(media_type: str) -> dict[str, Any]:
-    if media_type == JSON:
+    if media_type == JSON or media_type.endswith("+json"):
         return {"type": "object"}
     return {"type": "string"} if media_type.startswith("text/") else {"type": "string", "format": "binary"}
 

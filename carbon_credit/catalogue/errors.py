@@ -77,6 +77,20 @@ class PastRulesChanged(Misconfigured):
     )
 
 
+class NoticeTooShort(Misconfigured):
+    """A new profile changes the rules on points sooner than people were promised to be told."""
+
+    code = "notice-too-short"
+    en = (
+        "{programme}: the new profile changes {rules} without the notice of {days} days that the programme "
+        "has promised. Let the change hold from {first} on, or later."
+    )
+    zh = (
+        "{programme}：新的项目文件更改了 {rules}，但未满足项目承诺的提前 {days} 天公示。"
+        "请将变更的生效日期改为 {first} 或之后。"
+    )
+
+
 class LockLineWrong(DataError):
     """A line of published.lock that cannot be read, or a version that stands there twice."""
 

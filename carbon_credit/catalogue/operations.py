@@ -1,7 +1,7 @@
 """Seeding the catalogue from `methodologies/`, and refusing a seed that contradicts what is published."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -10,11 +10,11 @@ from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.activities import FILE as ACTIVITIES_FILE
-from carbon_credit.catalogue.errors import PastRulesChanged
+from carbon_credit.catalogue.errors import NoticeTooShort, PastRulesChanged
 from carbon_credit.catalogue.library import load_library
 from carbon_credit.catalogue.lock import read_lock
 from carbon_credit.catalogue.models import NetworkVersion, Profile, Programme
-from carbon_credit.catalogue.past import past_changes
+from carbon_credit.catalogue.past import past_changes, unannounced_changes
 from carbon_credit.catalogue.profile import ProgrammeProfile, parse_profile
 from carbon_credit.catalogue.queries import published_here
 from carbon_credit.catalogue.seeding import require_published, seed_versions
@@ -34,7 +34,8 @@ def seed(session: Session, *, root: Path, now: datetime) -> None:
     programmes are added, changed profiles taken over from now on. Raises the DataError of a package that
     is not sound (a formula whose result is no mass of CO2e does not get in), PublishedDigestDiffers where
     a published version's bytes are not those of the folder, BindingNotPublished where a real programme
-    binds a draft, PastRulesChanged where its new profile changes what held on days that are over.
+    binds a draft, PastRulesChanged where its new profile changes what held on days that are over,
+    NoticeTooShort where it changes the rules on points earlier than its notice allows.
     """
     library = load_library(root, published=published_here(session))
     seed_versions(session, packages=library.packages, lock=read_lock(root), now=now)
@@ -74,7 +75,7 @@ def _seed_programmes(
 
 
 def _check_past(session: Session, former: str, profile: ProgrammeProfile, now: datetime) -> None:
-    """Raises PastRulesChanged. A rehearsal may rewrite what it rehearses."""
+    """Raises PastRulesChanged, NoticeTooShort. A rehearsal may rewrite what it rehearses."""
     if profile.rehearsal:
         return
     texts = orjson.loads(session.get_one(Profile, former).body)
@@ -84,6 +85,15 @@ def _check_past(session: Session, former: str, profile: ProgrammeProfile, now: d
     if changes:
         rules = ", ".join(change.rule for change in changes)
         raise PastRulesChanged(programme=profile.code, rules=rules, today=today)
+    sudden = unannounced_changes(old, profile, today)
+    if sudden:
+        days = old.notice_days(today)
+        raise NoticeTooShort(
+            programme=profile.code,
+            rules=", ".join(change.rule for change in sudden),
+            days=days,
+            first=today + timedelta(days=days),
+        )
 
 
 def _names(table: Table) -> tuple[str, ...]:

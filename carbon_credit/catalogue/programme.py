@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta
 
+from carbon_credit.catalogue.recognition import MIN_PARTICIPANTS, Board, Equivalent, Medal
 from carbon_credit.catalogue.terms import (
     BindingSpec,
     Cap,
@@ -18,8 +19,11 @@ from carbon_credit.catalogue.terms import (
     Market,
     NoticeRule,
     OfficialRegister,
+    OfflineTills,
     Overflow,
     PointsBudget,
+    PointsNotice,
+    PointsReminder,
     PointsRule,
     PointsValidity,
     RehearsalRules,
@@ -48,6 +52,10 @@ class ProfileFile(Record, frozen=True, kw_only=True):
     points_rules: Annotated[tuple[PointsRule, ...], Meta(max_length=100)]
     points_budget: Annotated[tuple[PointsBudget, ...], Meta(max_length=50)] = ()
     points_validity: PointsValidity | Annotated[tuple[PointsValidity, ...], Meta(min_length=1, max_length=20)]
+    points_notice: (
+        PointsNotice | Annotated[tuple[PointsNotice, ...], Meta(min_length=1, max_length=20)] | None
+    ) = None
+    points_reminder: PointsReminder | None = None
     events: EventWindow
     closing: ClosingCalendar | None = None
     crediting: Annotated[tuple[Crediting, ...], Meta(max_length=20)] = ()
@@ -60,7 +68,11 @@ class ProfileFile(Record, frozen=True, kw_only=True):
     incentives: Annotated[tuple[IncentiveRoute, ...], Meta(max_length=20)] = ()
     registry: Literal["internal", "external"]
     official_register: OfficialRegister | None = None
+    offline_tills: OfflineTills | None = None
     markets: Annotated[tuple[Market, ...], Meta(max_length=20)] = ()
+    medals: Annotated[tuple[Medal, ...], Meta(max_length=50)] = ()
+    board: Board | None = None
+    equivalents: Annotated[tuple[Equivalent, ...], Meta(max_length=20)] = ()
     rehearsal_rules: RehearsalRules | None
     description: LongText | None = None
 
@@ -94,6 +106,10 @@ class ProgrammeProfile(ProfileFile, frozen=True, kw_only=True):
         """How long points earned on `on` can be spent."""
         return _holding(self.points_validity, on)
 
+    def notice_days(self, on: date) -> int:
+        """How long before it holds a change of points rules or validity is published, by the rule of `on`."""
+        return 0 if self.points_notice is None else _holding(self.points_notice, on).days
+
     def mandate_terms(self, on: date) -> MandateTerms:
         """What a citizen who signs on `on` signs."""
         return _holding(self.mandate, on)
@@ -123,6 +139,11 @@ class ProgrammeProfile(ProfileFile, frozen=True, kw_only=True):
             for rule in self.points_rules
             if activity_type in rule.activity_types and holds(rule.effective_from, rule.effective_to, on)
         )
+
+    @property
+    def board_minimum(self) -> int:
+        """With fewer ranked people than that a district's board shows nothing."""
+        return self.board.min_participants if self.board else MIN_PARTICIPANTS
 
     def late_days(self, activity_type: str, *, backfill: bool) -> int | None:
         """How many days late an event of this activity may come; None: however late."""

@@ -8,7 +8,14 @@ from typing import Protocol
 from carbon_credit.catalogue.activities import ActivityType
 from carbon_credit.catalogue.errors import BindingRefused, RehearsalOnly
 from carbon_credit.catalogue.programme import ProfileFile, ProgrammeProfile
-from carbon_credit.catalogue.terms import CO2E_BASIS, EVENT_BASIS, BindingSpec, Dated, Evidence
+from carbon_credit.catalogue.terms import (
+    CO2E_BASIS,
+    EVENT_BASIS,
+    LONGEST_VALIDITY_YEARS,
+    BindingSpec,
+    Dated,
+    Evidence,
+)
 from carbon_credit.methodology.definition import Grade
 from carbon_credit.methodology.document import Document
 from carbon_credit.methodology.engine import weakest_grade
@@ -26,7 +33,7 @@ REHEARSAL_PREFIX = "x-"
 
 KeyPath = tuple[str | int, ...]
 
-_LISTS_OF_ONE = ("points_validity", "claim_rule", "mandate")
+_LISTS_OF_ONE = ("points_validity", "points_notice", "claim_rule", "mandate")
 
 
 class _Period(Protocol):
@@ -61,9 +68,24 @@ def _check_sources(document: Document, read: ProfileFile) -> None:
     known = {source.name for source in read.sources}
     rules: list[tuple[KeyPath, Evidence]] = [(("caps", i), cap) for i, cap in enumerate(read.caps or ())]
     rules += [(("points_rules", i), rule) for i, rule in enumerate(read.points_rules)]
-    for section in ("points_budget", "overflow", "crediting", "incentives", "markets"):
+    for section in (
+        "points_budget",
+        "overflow",
+        "crediting",
+        "incentives",
+        "markets",
+        "medals",
+        "equivalents",
+    ):
         rules += [((section, i), one) for i, one in enumerate(getattr(read, section))]
-    for section in ("points_validity", "mandate", "claim_rule", "notice", "official_register"):
+    for section in (
+        *_LISTS_OF_ONE,
+        "points_reminder",
+        "notice",
+        "official_register",
+        "board",
+        "offline_tills",
+    ):
         held = getattr(read, section)
         if isinstance(held, Evidence):
             rules.append(((section,), held))
@@ -77,6 +99,12 @@ def _check_sources(document: Document, read: ProfileFile) -> None:
             raise document.refuse(
                 NameUndefined, *path, "source", key=rule.source, known=", ".join(sorted(known))
             )
+    for index, one in enumerate(read.equivalents):
+        if one.source is None:  # nobody's figure is nobody's picture
+            raise document.refuse(SourceMissing, "equivalents", index)
+        if any(words.count("{amount}") != 1 for words in (one.sentence.zh, one.sentence.en)):
+            what = "each language says {amount} once, where the number stands"
+            raise document.refuse(ValueWrong, "equivalents", index, "sentence", what=what)
 
 
 def _check_scenes(document: Document, read: ProfileFile) -> None:
@@ -91,6 +119,12 @@ def _check_scenes(document: Document, read: ProfileFile) -> None:
         if rule.code in codes:
             raise document.refuse(NameRepeated, "points_rules", index, "code", key=rule.code)
         codes.add(rule.code)
+    for section in ("medals", "equivalents"):
+        named: set[str] = set()
+        for index, one in enumerate(getattr(read, section)):
+            if one.code in named:
+                raise document.refuse(NameRepeated, section, index, "code", key=one.code)
+            named.add(one.code)
     windows: set[str] = set()
     scenes = {scene.code for scene in read.scenes}
     for index, window in enumerate(read.events.scenes):
@@ -113,9 +147,11 @@ def _check_periods(document: Document, read: ProfileFile) -> None:
     _check_no_overlap(document, "bindings", [((one.activity_type,), one) for one in read.bindings])
     _check_no_overlap(document, "caps", [((str(one.over),), one) for one in read.caps or ()])
     _check_no_overlap(document, "points_rules", [((one.code,), one) for one in read.points_rules])
-    _check_no_overlap(document, "points_budget", [((str(one.scene),), one) for one in read.points_budget])
+    budgets = [((f"{one.scene} {one.per}",), one) for one in read.points_budget]
+    _check_no_overlap(document, "points_budget", budgets)
     _check_no_overlap(document, "overflow", [(one.activity_types, one) for one in read.overflow])
     _check_no_overlap(document, "crediting", [(one.activity_types, one) for one in read.crediting])
+    _check_no_overlap(document, "medals", [((one.code,), one) for one in read.medals])
     for section in _LISTS_OF_ONE:
         terms = getattr(read, section)
         if isinstance(terms, tuple):
@@ -124,6 +160,12 @@ def _check_periods(document: Document, read: ProfileFile) -> None:
         elif isinstance(terms, Dated) and (terms.effective_from or terms.effective_to):
             what = "a term that stands alone holds always; make it a list to change it on a day"
             raise document.refuse(ValueWrong, section, what=what)
+    held = read.points_validity
+    for index, one in enumerate(held if isinstance(held, tuple) else (held,)):
+        if not 1 <= 12 * one.years + one.months <= 12 * LONGEST_VALIDITY_YEARS:
+            what = f"points live for a month at least and {LONGEST_VALIDITY_YEARS} years at most"
+            path: KeyPath = ("points_validity", index) if isinstance(held, tuple) else ("points_validity",)
+            raise document.refuse(ValueWrong, *path, what=what)
 
 
 def _check_no_overlap(
@@ -175,6 +217,7 @@ def check_against(
             raise document.refuse(ValueWrong, "bindings", index, "activity_type", what=what)
     _check_caps(document, profile, activities)
     _check_tracks(document, profile)
+    _check_medals(document, profile, covered)
     for index, budget in enumerate(profile.points_budget):
         _check_scene(document, profile, budget.scene, "points_budget", index, "scene")
     for index, one in enumerate(profile.overflow):
@@ -218,6 +261,22 @@ def _check_tracks(document: Document, profile: ProgrammeProfile) -> None:
             if track.get(kind) == "project":
                 what = f"{kind} is of the project track, which earns no points"
                 raise document.refuse(ValueWrong, "points_rules", index, "activity_types", what=what)
+
+
+def _check_medals(document: Document, profile: ProgrammeProfile, covered: set[str]) -> None:
+    """Each medal is for something that can happen here."""
+    for index, medal in enumerate(profile.medals):
+        path = ("medals", index)
+        _check_scene(document, profile, medal.scene, *path, "scene")
+        if medal.activity_type is not None and medal.activity_type not in covered:
+            what = f"no scene of the programme covers {medal.activity_type}"
+            raise document.refuse(ValueWrong, *path, "activity_type", what=what)
+        if medal.scene is not None and medal.activity_type is not None:
+            what = "a medal names a scene or an activity_type, not both"
+            raise document.refuse(ValueWrong, *path, "scene", what=what)
+        if medal.rule == "first" and (medal.activity_type is None or medal.target != 1):
+            what = "`first` names an activity_type and needs no target"
+            raise document.refuse(ValueWrong, *path, "rule", what=what)
 
 
 def _check_scene(document: Document, profile: ProgrammeProfile, code: str | None, *path: str | int) -> None:

@@ -144,19 +144,55 @@ class Dated(Evidence, frozen=True, kw_only=True):
 
 
 class PointsValidity(Dated, frozen=True, kw_only=True):
-    """How long points of a day can be spent."""
+    """How long points of a day can be spent: years and months, and on to the end of the month, quarter or
+    year in which that lies. `at_most_years`: where the rule sets a limit that rounding may not pass; then
+    it is the last such end within it.
+    """
 
-    years: Annotated[int, Meta(ge=1, le=LONGEST_VALIDITY_YEARS)]
-    round_to: Literal["year_end", "none"]
+    years: Annotated[int, Meta(ge=0, le=LONGEST_VALIDITY_YEARS)]
+    months: Annotated[int, Meta(ge=0, le=11)] = 0
+    round_to: Literal["year_end", "quarter_end", "month_end", "none"]
+    at_most_years: Annotated[int, Meta(ge=1, le=LONGEST_VALIDITY_YEARS)] | None = None
 
     def expires_on(self, earned: date) -> date:
         """The first day on which points earned on `earned` are no longer valid."""
-        if self.round_to == "year_end":
-            return date(earned.year + self.years + 1, 1, 1)
-        try:
-            return earned.replace(year=earned.year + self.years)
-        except ValueError:  # 29 February
-            return date(earned.year + self.years, 3, 1)
+        found = _later(earned, 12 * self.years + self.months)
+        if self.round_to != "none":
+            found = _later(self._period_of(found), _MONTHS_OF[self.round_to])
+        if self.at_most_years is not None:
+            last = _later(earned, 12 * self.at_most_years)
+            if found > last:
+                found = last if self.round_to == "none" else self._period_of(last)
+        return found
+
+    def _period_of(self, day: date) -> date:
+        """The first day of the month, quarter or year that `day` lies in."""
+        months = _MONTHS_OF[self.round_to]
+        return date(day.year, (day.month - 1) // months * months + 1, 1)
+
+
+_MONTHS_OF = {"month_end": 1, "quarter_end": 3, "year_end": 12}
+
+
+def _later(day: date, months: int) -> date:
+    """So many months later; where that month is shorter, the first day of the next."""
+    years, place = divmod(day.month - 1 + months, 12)
+    try:
+        return day.replace(year=day.year + years, month=place + 1)
+    except ValueError:  # 31 April, 29 February
+        return _later(date(day.year + years, place + 1, 1), 1)
+
+
+class PointsNotice(Dated, frozen=True, kw_only=True):
+    """A change of points rules or of their validity is published so many days before it holds."""
+
+    days: Annotated[int, Meta(ge=1, le=366)]
+
+
+class PointsReminder(Evidence, frozen=True, kw_only=True):
+    """Citizens are reminded of points so many days before the last day of these."""
+
+    days_before: Annotated[int, Meta(ge=1, le=366)]
 
 
 LateDays = Annotated[int, Meta(ge=1, le=3_660)]
@@ -272,3 +308,18 @@ class RehearsalRules(Record, frozen=True, kw_only=True):
 
     earlier_periods: bool
     enrol_unlinked: bool
+
+
+class OfflineTills(Evidence, frozen=True, kw_only=True):
+    """What tills may take without a connection. A programme without this term has no such tills.
+
+    `grace_s`: for how long after a voucher's time a scan made in time may still be handed in; until then its
+    points are not given back. `ceiling_fen`: how much one till may have taken and not handed in.
+    `clock_skew_s`: by how much a till's clock may be wrong. `loss_borne_by`: who bears a second use of one
+    voucher, where both tills kept to these rules.
+    """
+
+    grace_s: Annotated[int, Meta(ge=60, le=30 * 86_400)]
+    ceiling_fen: Positive
+    clock_skew_s: Annotated[int, Meta(ge=0, le=3_600)]
+    loss_borne_by: Literal["merchant", "programme"]

@@ -20,7 +20,10 @@ from carbon_credit.offsets.queries import batch as batch_record
 from carbon_credit.quantification.periods import next_month
 from carbon_credit.redemption import operations as redemption
 from carbon_credit.redemption.errors import LimitReached, OfferExhausted
-from carbon_credit.redemption.offers import OfferTerms, add_stock, approve_offer, propose_offer
+from carbon_credit.redemption.offering.stock import add_stock
+from carbon_credit.redemption.offers import approve_offer, propose_offer
+from carbon_credit.redemption.terms.offer import OfferTerms
+from carbon_credit.redemption.till.consuming import Place, consume
 
 OFFERS = (
     ("绿色咖啡 Green Coffee", "手冲咖啡一杯", "A cup of pour-over coffee", 20, 1_500, 120),
@@ -129,11 +132,7 @@ def _shop(
         return "cancelled"
     if place % 7 == 0:
         return "held"
-    here.act(
-        lambda session, now: redemption.consume(
-            session, merchant_id=merchant_id, text=str(voucher.code), now=now
-        )
-    )
+    here.act(lambda session, now: consume(session, place=Place(merchant_id), text=str(voucher.code), now=now))
     return "consumed"
 
 

@@ -159,6 +159,7 @@ def run_file(here: Installation, terms: Terms, known: JobRecord, file: Path) -> 
                     take_over=take_over,
                     progress=_steps(read),
                     enrol=terms.enrol,
+                    readers=number,
                 )
 
             wait_to_read(here, known, reading)

@@ -6,7 +6,7 @@ import click
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from carbon_credit import __version__
-from carbon_credit.cli import publication
+from carbon_credit.cli import funding, outstanding, publication
 from carbon_credit.cli.adapters import adapter
 from carbon_credit.cli.archives import archive
 from carbon_credit.cli.batches import batch, serials
@@ -19,8 +19,10 @@ from carbon_credit.cli.folders import watch_folder
 from carbon_credit.cli.imports import import_
 from carbon_credit.cli.jobs import imports
 from carbon_credit.cli.ledgers import ledger
+from carbon_credit.cli.merchants import merchant
 from carbon_credit.cli.methodologies import methodology
 from carbon_credit.cli.minimising import link_hashes, minimise
+from carbon_credit.cli.offering import offer
 from carbon_credit.cli.pages import pages
 from carbon_credit.cli.parties import party
 from carbon_credit.cli.periods import period
@@ -29,10 +31,11 @@ from carbon_credit.cli.reports import report
 from carbon_credit.cli.requantifying import dry_run
 from carbon_credit.cli.schemas import schema
 from carbon_credit.cli.servers import openapi, serve, sweep, worker
+from carbon_credit.cli.settling import settle
 from carbon_credit.cli.simulating import simulate
 from carbon_credit.cli.sources import source
+from carbon_credit.kernel import process
 from carbon_credit.kernel.errors import CarbonError
-from carbon_credit.kernel.process import settle
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -48,6 +51,7 @@ for command in (
     db,
     archive,
     party,
+    merchant,
     facts,
     import_,
     imports,
@@ -61,6 +65,8 @@ for command in (
     serials,
     dossier,
     ledger,
+    settle,
+    offer,
     sweep,
     simulate,
     source,
@@ -71,6 +77,8 @@ for command in (
     commands.add_command(command)
 
 
+report.add_command(funding.funding)
+report.add_command(outstanding.points)
 methodology.add_command(pages)
 methodology.add_command(diff)
 methodology.add_command(dry_run)
@@ -81,7 +89,7 @@ for command in publication.COMMANDS:
 
 def main() -> None:
     """The door. An error that the program knows is one sentence, not a traceback."""
-    settle()
+    process.settle()
     try:
         ended = commands.main(standalone_mode=False)
         if isinstance(ended, int) and ended:  # a command that raised Exit: click hands its status back

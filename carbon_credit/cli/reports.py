@@ -15,7 +15,6 @@ from carbon_credit.cli.context import (
     emit,
     json_option,
     open_installation,
-    programme_option,
     stderr,
     stdout,
 )
@@ -75,8 +74,8 @@ _ROWS = ("rows", "credited_rows", "held", "rejected", "duplicate", "dropped", "r
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
-@click.command()
-@programme_option
+@click.group(invoke_without_command=True)
+@click.option("--programme", help="Code of the programme, e.g. gd-gz")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="One accounting day, e.g. 2026-11-20")
 @click.option("--month", type=click.DateTime(["%Y-%m"]), help="A month, e.g. 2026-11")
 @click.option("--year", type=click.DateTime(["%Y"]), help="A year, e.g. 2026")
@@ -85,8 +84,10 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @language_option
 @as_option
 @json_option
+@click.pass_context
 def report(
-    programme: str,
+    context: click.Context,
+    programme: str | None,
     day: datetime | None,
     month: datetime | None,
     year: datetime | None,
@@ -97,7 +98,12 @@ def report(
     as_json: bool,
 ) -> None:
     """Report a day, month or year: events by outcome, grams by scene, partner and methodology, points,
-    adjustments, and the same sums in the ledger. Ends with status 1 where a difference is not zero."""
+    adjustments, and the same sums in the ledger. Ends with status 1 where a difference is not zero.
+    What stands under it are reports of their own."""
+    if context.invoked_subcommand is not None:
+        return
+    if programme is None:
+        raise click.MissingParameter(param_hint="--programme", param_type="option")
     given = {"day": day, "month": month, "year": year}
     asked = [(kind, at.date()) for kind, at in given.items() if at is not None]
     if len(asked) != 1:
@@ -108,7 +114,7 @@ def report(
     found = here.look(lambda session, now: report_of(session, programme=programme, kind=kind, day=start))
     tables = sections(found, language)
     if csv_file is not None:
-        _write_csv(csv_file, tables[0])
+        write_csv(csv_file, tables[0])
     if xlsx_file is not None:
         sheets = [Sheet(title, [Column(one) for one in names], rows) for title, names, rows in tables]
         write_workbook(xlsx_file, title=_title(found), author="carbon-credit", sheets=sheets)
@@ -203,7 +209,7 @@ def _cell(value: Cell, *, grams: bool) -> str:
     return "" if value is None else str(value)
 
 
-def _write_csv(target: Path, section: Section) -> None:
+def write_csv(target: Path, section: Section) -> None:
     """With a mark at the beginning, so that spreadsheets read the Chinese."""
     _, names, rows = section
     with target.open("w", encoding="utf-8-sig", newline="") as out:

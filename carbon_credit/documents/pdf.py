@@ -21,8 +21,10 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image, LongTable, Paragraph, SimpleDocTemplate, Spacer
 
+from carbon_credit.documents.chart import Column, drawing
+
 FONT = "NotoSansSC"
-_FONT_FILE = Path(__file__).parent / "fonts" / "NotoSansSC-GB2312.ttf"
+FONT_FILE = Path(__file__).parent / "fonts" / "NotoSansSC-GB2312.ttf"
 _MISSING = "〓"  # the printer's mark for a sort that is not in the case
 _GREEN = colors.HexColor("#1F6B3A")
 _PALE = colors.HexColor("#EAF3EC")
@@ -70,7 +72,15 @@ class Picture:
     side_mm: int = 30
 
 
-Block: TypeAlias = Heading | Text | Facts | Table | Picture
+@dataclass(frozen=True)
+class Chart:
+    """Columns side by side, over the width of the page."""
+
+    columns: Sequence[Column]
+    height_mm: int = 48
+
+
+Block: TypeAlias = Heading | Text | Facts | Table | Picture | Chart
 
 
 def write_pdf(
@@ -128,9 +138,15 @@ def missing_characters(text: str) -> str:
     return "".join(dict.fromkeys(c for c in text if ord(c) not in known and c not in "\n\t"))
 
 
+def readable(text: str) -> str:
+    """The text with the printer's mark in the place of each character that the embedded font lacks."""
+    known = _known_characters()
+    return "".join(c if ord(c) in known or c == "\n" else _MISSING for c in text)
+
+
 @lru_cache(maxsize=1)
 def _font() -> str:
-    pdfmetrics.registerFont(TTFont(FONT, str(_FONT_FILE)))
+    pdfmetrics.registerFont(TTFont(FONT, str(FONT_FILE)))
     # One weight is embedded, so bold and italic are the same face: two megabytes are enough.
     pdfmetrics.registerFontFamily(FONT, normal=FONT, bold=FONT, italic=FONT, boldItalic=FONT)
     return FONT
@@ -174,6 +190,9 @@ def _flow(block: Block, styles: dict[str, ParagraphStyle]) -> list[Flowable]:
             return [_grid(cells, block.widths, heading=True), Spacer(0, 3 * mm)]
         case Picture():
             return [_image(block)]
+        case Chart():
+            height = int(block.height_mm * mm)
+            return [drawing(block.columns, width=int(_WIDTH), height=height, font=_font()), Spacer(0, 3 * mm)]
 
 
 def _cell(text: str, styles: dict[str, ParagraphStyle], *, right: bool = False) -> Paragraph:
@@ -181,9 +200,7 @@ def _cell(text: str, styles: dict[str, ParagraphStyle], *, right: bool = False) 
 
 
 def _plain(text: str) -> str:
-    known = _known_characters()
-    shown = "".join(c if ord(c) in known or c == "\n" else _MISSING for c in text)
-    return escape(shown).replace("\n", "<br/>")
+    return escape(readable(text)).replace("\n", "<br/>")
 
 
 def _grid(cells: list[list[Paragraph]], widths: Sequence[int], *, heading: bool) -> LongTable:

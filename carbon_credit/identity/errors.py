@@ -186,3 +186,33 @@ class TokenClaimsWrong(Unauthenticated):
     code = "token-claims-wrong"
     en = "The access token lacks a claim or holds one that makes no sense: {claim}"
     zh = "访问令牌缺少声明或声明无效：{claim}"
+
+
+class StoreNameTaken(Conflict):
+    code = "store-name-taken"
+    en = "This merchant already has a store with this name. Choose another name."
+    zh = "该商户已有同名门店，请更换名称。"
+
+
+class StoreNotFound(NotFound):
+    code = "store-not-found"
+    en = "There is no such store of this merchant. Take one from the list of its stores."
+    zh = "该商户没有此门店。请从门店列表中选择。"
+
+
+class TillNameTaken(Conflict):
+    code = "till-name-taken"
+    en = "This store already has a till with this name. Choose another name."
+    zh = "该门店已有同名收银台，请更换名称。"
+
+
+class TillNotFound(NotFound):
+    code = "till-not-found"
+    en = "There is no such till of this merchant. Take one from the list of its tills."
+    zh = "该商户没有此收银台。请从收银台列表中选择。"
+
+
+class TillSuspended(Conflict):
+    code = "till-suspended"
+    en = "The till or its store is suspended. Let it act again first, then issue a credential."
+    zh = "该收银台或其门店已停用。请先恢复，再签发凭证。"

@@ -41,10 +41,65 @@ class Party(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class Store(Base):
+    """A shop of a merchant. `district`: six digits of GB/T 2260, None where it is not said."""
+
+    __tablename__ = "store"
+    __table_args__ = (
+        ForeignKeyConstraint(["merchant_id", "programme"], ["party.id", "party.programme"]),
+        UniqueConstraint("merchant_id", "name"),
+        # So that a till, and what was consumed at it, can pin programme and merchant.
+        UniqueConstraint("id", "programme", "merchant_id"),
+        CheckConstraint("status IN ('active', 'suspended')", name="status"),
+        CheckConstraint("district IS NULL OR length(district) = 6", name="district"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    merchant_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    name: Mapped[str] = mapped_column(String(120))
+    address: Mapped[str] = mapped_column(String(200))
+    district: Mapped[str | None] = mapped_column(String(6))
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Till(Base):
+    """A cash desk, or the phone of a cashier. It has credentials of its own and acts as its merchant."""
+
+    __tablename__ = "till"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["store_id", "programme", "merchant_id"], ["store.id", "store.programme", "store.merchant_id"]
+        ),
+        UniqueConstraint("store_id", "name"),
+        # So that a credential can pin the merchant.
+        UniqueConstraint("id", "merchant_id"),
+        CheckConstraint("status IN ('active', 'suspended')", name="status"),
+        Index("ix_till_merchant_id_id", "merchant_id", "id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    store_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    programme: Mapped[str] = mapped_column(String(16))
+    merchant_id: Mapped[uuid.UUID] = mapped_column(Uuid)
+    name: Mapped[str] = mapped_column(String(60))
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Credential(Base):
-    """A client id with the scrypt hash of its secret. `scopes`: words separated by spaces."""
+    """A client id with the scrypt hash of its secret. `scopes`: words separated by spaces.
+
+    `till_id`: the till that it belongs to; None for the party's own.
+    """
 
     __tablename__ = "credential"
+    __table_args__ = (
+        # A till acts for the merchant whose it is, and for no other.
+        ForeignKeyConstraint(["till_id", "party_id"], ["till.id", "till.merchant_id"]),
+        Index("ix_credential_till_id", "till_id"),
+    )
 
     client_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     party_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("party.id"), index=True)
@@ -52,6 +107,7 @@ class Credential(Base):
     scopes: Mapped[str] = mapped_column(String(400))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    till_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
 
 
 class Citizen(Base):

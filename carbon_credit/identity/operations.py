@@ -21,7 +21,7 @@ from carbon_credit.identity.errors import (
 )
 from carbon_credit.identity.links import Link
 from carbon_credit.identity.models import Citizen, CitizenLink, Credential, Party
-from carbon_credit.identity.queries import PartyRecord, lock_citizens, party, resolve_links
+from carbon_credit.identity.queries import PartyRecord, lock_citizens, party, resolve_links, till_stands
 from carbon_credit.identity.scopes import ON_REQUEST, PARTNER, SCOPES_BY_ROLE
 from carbon_credit.kernel.bulk import append_rows, insert_new
 from carbon_credit.kernel.db import keys_of
@@ -42,11 +42,12 @@ class NewCredential:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A party that has proved who it is, and what its credential allows."""
+    """A party that has proved who it is, and what its credential allows. `till_id`: whose till it is."""
 
     party: PartyRecord
     client_id: str
     scopes: tuple[str, ...]
+    till_id: uuid.UUID | None = None
 
 
 def create_party(session: Session, *, programme: str, role: str, name: str, now: datetime) -> PartyRecord:
@@ -88,18 +89,31 @@ def issue_credential(
     granted = _scopes_of(scopes, SCOPES_BY_ROLE[role])
     if scopes is None:
         granted = tuple(scope for scope in granted if scope not in ON_REQUEST)
+    return new_credential(session, party_id=party_id, scopes=granted, now=now)
+
+
+def new_credential(
+    session: Session,
+    *,
+    party_id: uuid.UUID,
+    scopes: tuple[str, ...],
+    now: datetime,
+    till_id: uuid.UUID | None = None,
+) -> NewCredential:
+    """Draw a client id and a secret and keep the secret's hash. Which scopes fit is the caller's to say."""
     client_id, secret = client_secrets.new_client_id(), client_secrets.new_secret()
     session.add(
         Credential(
             client_id=client_id,
             party_id=party_id,
             secret_hash=client_secrets.hashed(secret),
-            scopes=" ".join(granted),
+            scopes=" ".join(scopes),
             created_at=now,
+            till_id=till_id,
         )
     )
     session.flush()
-    return NewCredential(client_id=client_id, secret=secret, scopes=granted)
+    return NewCredential(client_id=client_id, secret=secret, scopes=scopes)
 
 
 def revoke_credential(session: Session, *, client_id: str, now: datetime) -> None:
@@ -118,16 +132,18 @@ def authenticate_client(
     """The party behind the credential, with the scopes asked for (all it has where none are).
 
     Raises CredentialRefused alike for an unknown id, a wrong secret and a revoked credential;
-    CallerSuspended where the party may not act; ScopeUnknown for a scope it does not have.
+    CallerSuspended where the party, its store or its till may not act; ScopeUnknown for a scope that it
+    does not have.
     """
     row = session.get(Credential, client_id)
     right = client_secrets.matches(secret, None if row is None else row.secret_hash)
     if row is None or not right or row.revoked_at is not None:
         raise CredentialRefused
     found = party(session, party_id=row.party_id)
-    if not found.active:
+    if not found.active or (row.till_id is not None and not till_stands(session, till_id=row.till_id)):
         raise CallerSuspended
-    return Client(party=found, client_id=client_id, scopes=_scopes_of(scopes, tuple(row.scopes.split())))
+    granted = _scopes_of(scopes, tuple(row.scopes.split()))
+    return Client(party=found, client_id=client_id, scopes=granted, till_id=row.till_id)
 
 
 def register_citizens(

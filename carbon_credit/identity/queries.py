@@ -11,7 +11,16 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.identity.errors import CallerSuspended, CitizenNotFound, PartyNotFound
 from carbon_credit.identity.links import Link, digests
-from carbon_credit.identity.models import Citizen, CitizenLink, Consent, Credential, Mandate, Party
+from carbon_credit.identity.models import (
+    Citizen,
+    CitizenLink,
+    Consent,
+    Credential,
+    Mandate,
+    Party,
+    Store,
+    Till,
+)
 from carbon_credit.kernel.bulk import one_of, rows_by
 from carbon_credit.kernel.db import keys_of
 
@@ -111,6 +120,12 @@ def parties(
     return [_party(row) for row in session.scalars(statement)]
 
 
+def working_credentials(session: Session, *, party_id: uuid.UUID) -> list[str]:
+    """Client ids of the party, and of its tills, that were not revoked."""
+    wanted = (Credential.party_id == party_id, Credential.revoked_at.is_(None))
+    return list(session.scalars(select(Credential.client_id).where(*wanted).order_by(Credential.client_id)))
+
+
 def require_standing(
     session: Session, *, client_id: str | None, party_id: uuid.UUID | None, citizen_id: uuid.UUID | None
 ) -> None:
@@ -118,6 +133,8 @@ def require_standing(
     if client_id is not None:
         credential = session.get(Credential, client_id)
         if credential is None or credential.revoked_at is not None:
+            raise CallerSuspended
+        if credential.till_id is not None and not till_stands(session, till_id=credential.till_id):
             raise CallerSuspended
     if party_id is not None:
         row = session.get(Party, party_id)
@@ -127,6 +144,16 @@ def require_standing(
         person = session.get(Citizen, citizen_id)
         if person is None or person.status != "active":
             raise CallerSuspended
+
+
+def till_stands(session: Session, *, till_id: uuid.UUID) -> bool:
+    """True where neither the till nor its store is suspended."""
+    statement = (
+        select(Till.id)
+        .join(Store, Store.id == Till.store_id)
+        .where(Till.id == till_id, Till.status == "active", Store.status == "active")
+    )
+    return session.scalar(statement) is not None
 
 
 def resolve_links(session: Session, *, programme: str, links: Collection[Link]) -> dict[Link, LinkedCitizen]:

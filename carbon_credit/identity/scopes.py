@@ -9,8 +9,12 @@ BUYER = "buyer"
 
 PARTY_ROLES = (PARTNER, MERCHANT, OPERATOR, VERIFIER, BUYER)
 
-# Given to a credential only where it is named: it shows which of a partner's cards are enrolled.
-ON_REQUEST = frozenset({"links:match"})
+# Given to a credential only where it is named: one shows which of a partner's cards are enrolled, the other
+# spends citizens' points.
+ON_REQUEST = frozenset({"links:match", "redemptions:write"})
+
+# What a till may do of what its merchant may.
+TILL = ("vouchers:consume", "vouchers:read")
 
 SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
     PARTNER: (
@@ -20,22 +24,29 @@ SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
         "citizens:token",
         "programme:read",
         "links:match",
+        "redemptions:write",
         "imports:write",
         "imports:read",
+        "webhooks:write",
     ),
-    CITIZEN: ("account:read", "points:spend"),
-    MERCHANT: ("vouchers:consume", "vouchers:read", "offers:write"),
+    CITIZEN: ("account:read", "account:write", "points:spend"),
+    MERCHANT: (*TILL, "offers:write", "tills:write", "statements:read", "statements:write", "webhooks:write"),
     OPERATOR: (
         "programme:read",
         "citizens:write",
         "methodologies:write",
         "offers:write",
+        "merchants:read",
+        "merchants:write",
+        "settlements:read",
+        "settlements:write",
         "periods:write",
         "batches:read",
         "batches:write",
         "audit:read",
         "imports:write",
         "imports:read",
+        "webhooks:read",
     ),
     VERIFIER: ("batches:read", "batches:verify", "programme:read"),
     BUYER: ("holdings:read",),

@@ -8,6 +8,7 @@ what makes `alg: none` and HS256 signed with our public key fail. The claims:
     role, prg  what it is, in which programme
     scope      words separated by spaces
     client_id  the credential behind it; its revocation ends the token
+    till       the till that a merchant's credential belongs to, if any
     act        {"sub": partner} in a citizen's token that a partner got by exchange (RFC 8693)
 """
 
@@ -48,7 +49,8 @@ PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. `actor_id`: the partner that acts for a citizen, or None."""
+    """What a verified token says. `actor_id`: the partner that acts for a citizen, or None. `till_id`: the
+    merchant's till that the credential belongs to, or None."""
 
     subject_id: uuid.UUID
     role: str
@@ -58,6 +60,7 @@ class Claims:
     actor_id: uuid.UUID | None
     token_id: str
     expires_at: datetime
+    till_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class Tokens:
         now: datetime,
         ttl_s: int,
         actor_id: uuid.UUID | None = None,
+        till_id: uuid.UUID | None = None,
     ) -> str:
         """A token that holds for `ttl_s` seconds from `now`."""
         issued = int(now.timestamp())
@@ -143,6 +147,8 @@ class Tokens:
         }
         if actor_id is not None:
             claims["act"] = {"sub": str(actor_id)}
+        if till_id is not None:
+            claims["till"] = str(till_id)
         return self.keys.sign(claims)
 
     def verify(self, token: str, *, now: datetime) -> Claims:
@@ -206,6 +212,7 @@ class Tokens:
             actor_id=None if actor is None else _id(actor.get("sub"), "act"),
             token_id=_text(payload, "jti"),
             expires_at=_instant(payload, "exp"),
+            till_id=_id(payload["till"], "till") if "till" in payload else None,
         )
 
     def _remember(self, digest: bytes, claims: Claims) -> None:

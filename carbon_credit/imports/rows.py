@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
+from zlib import crc32
+
+import orjson
 
 Event: TypeAlias = dict[str, object]
 RowStatus: TypeAlias = Literal["credited", "held", "rejected", "duplicate", "dropped"]
@@ -25,6 +28,19 @@ class RowOutcome(NamedTuple):
     line: int
     status: RowStatus
     reason: str
+
+
+class Cut(NamedTuple):
+    """A ride as it is stored: `lane` is a number that all rides of a card share, `text` the event's JSON."""
+
+    lane: int
+    text: bytes
+    lines: tuple[int, ...]
+
+
+def cut(ride: Ride) -> Cut:
+    """The ride as it is stored."""
+    return Cut(crc32(ride.card.encode("utf-8", "surrogatepass")), orjson.dumps(ride.event), ride.lines)
 
 
 Item: TypeAlias = Ride | RowOutcome

@@ -24,8 +24,12 @@ class Keys:
     voucher: bytes = field(repr=False)
     token_private_pem: bytes = field(repr=False)
     dossier_private_pem: bytes = field(repr=False)
+    voucher_private_pem: bytes = field(repr=False)
+    webhook: bytes = field(default=b"", repr=False)
+    webhook_previous: bytes | None = field(default=None, repr=False)
     link_previous: bytes | None = field(default=None, repr=False)
     token_previous_public_pem: bytes | None = field(default=None, repr=False)
+    voucher_previous_public_pem: bytes | None = field(default=None, repr=False)
 
 
 def development_keys(folder: Path) -> Keys:
@@ -35,8 +39,10 @@ def development_keys(folder: Path) -> Keys:
         mac=bytes.fromhex(_kept(folder / "mac.hex", _new_secret)),
         link=bytes.fromhex(_kept(folder / "link.hex", _new_secret)),
         voucher=bytes.fromhex(_kept(folder / "voucher.hex", _new_secret)),
+        webhook=bytes.fromhex(_kept(folder / "webhook.hex", _new_secret)),
         token_private_pem=_kept(folder / "token.pem", _new_private_key).encode(),
         dossier_private_pem=_kept(folder / "dossier.pem", _new_private_key).encode(),
+        voucher_private_pem=_kept(folder / "voucher.pem", _new_private_key).encode(),
     )
 
 
@@ -61,6 +67,19 @@ def private_key(pem: bytes) -> Ed25519PrivateKey:
 def public_pem(key: Ed25519PublicKey) -> bytes:
     """The public key as PEM, for publication."""
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_key(pem: bytes) -> Ed25519PublicKey:
+    """The Ed25519 key in `pem`. ValueError for any other kind."""
+    key = serialization.load_pem_public_key(_body(pem))
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("the key is not an Ed25519 public key")
+    return key
+
+
+def raw_public(key: Ed25519PublicKey) -> bytes:
+    """The 32 octets of the public key."""
+    return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
 def _body(pem: bytes) -> bytes:

@@ -5,14 +5,21 @@ process. In production (`CARBON_CREDIT_ENV=production`) nothing is generated: wh
 listed, all of it at once, and the start is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from carbon_credit.kernel.errors import Misconfigured
-from carbon_credit.kernel.keys import DEVELOPMENT_MARK, Keys, development_keys, is_token_key, private_key
+from carbon_credit.kernel.keys import (
+    DEVELOPMENT_MARK,
+    Keys,
+    development_keys,
+    is_token_key,
+    private_key,
+    public_key,
+)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # In a checkout migrations/ and methodologies/ stand beside the package, in a wheel inside it.
@@ -27,8 +34,10 @@ REQUIRED_IN_PRODUCTION = {
     "MAC_KEY": "32 random bytes in hexadecimal; seals each ledger row",
     "LINK_KEY": "32 random bytes in hexadecimal; keys the digests of cards and phones",
     "VOUCHER_KEY": "32 random bytes in hexadecimal; derives voucher codes",
+    "WEBHOOK_KEY": "32 random bytes in hexadecimal; encrypts the secrets of webhook endpoints",
     "TOKEN_PRIVATE_KEY": "PEM of an Ed25519 or P-256 key; signs access tokens",
     "DOSSIER_PRIVATE_KEY": "PEM of an Ed25519 key; signs dossiers",
+    "VOUCHER_PRIVATE_KEY": "PEM of an Ed25519 key; signs the QR codes of vouchers",
 }
 
 
@@ -63,6 +72,7 @@ class Settings:
     max_batch_events: int = 10_000
     lock_timeout_s: int = 5
     source_hosts: tuple[str, ...] = LOOPBACK
+    webhook_hosts: tuple[str, ...] = ()
 
     @property
     def embedded(self) -> bool:
@@ -92,6 +102,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         max_batch_events=_number(environ, "MAX_BATCH_EVENTS", 10_000),
         lock_timeout_s=_number(environ, "LOCK_TIMEOUT_S", 5),
         source_hosts=source_hosts(environ),
+        webhook_hosts=webhook_hosts(environ),
     )
 
 
@@ -120,8 +131,18 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
 
 def source_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
     """From where events may be fetched: names without port, separated by commas."""
-    named = [one.strip().lower() for one in environ.get("SOURCE_HOSTS", "").split(",")]
-    return tuple(filter(None, named)) or LOOPBACK
+    return _hosts(environ, "SOURCE_HOSTS") or LOOPBACK
+
+
+def webhook_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Hosts of the installation's own network that messages may be sent to: in production none by itself."""
+    default = () if environ.get("CARBON_CREDIT_ENV") == "production" else LOOPBACK
+    return _hosts(environ, "WEBHOOK_HOSTS") or default
+
+
+def _hosts(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    named = [one.strip().lower() for one in environ.get(name, "").split(",")]
+    return tuple(filter(None, named))
 
 
 def _database_url(environ: Mapping[str, str], var_dir: Path) -> str:
@@ -148,30 +169,46 @@ def _production_keys(environ: Mapping[str, str]) -> Keys:
     problems = [
         f"{name} ({meaning})" for name, meaning in REQUIRED_IN_PRODUCTION.items() if not environ.get(name)
     ]
-    for name in ("MAC_KEY", "LINK_KEY", "LINK_KEY_PREVIOUS", "VOUCHER_KEY"):
+    for name in (
+        "MAC_KEY",
+        "LINK_KEY",
+        "LINK_KEY_PREVIOUS",
+        "VOUCHER_KEY",
+        "WEBHOOK_KEY",
+        "WEBHOOK_KEY_PREVIOUS",
+    ):
         if environ.get(name) and not _is_key(environ[name]):
             problems.append(f"{name} (is not 64 or more hexadecimal digits)")
-    for name in ("TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY"):
+    for name in ("TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY", "VOUCHER_PRIVATE_KEY"):
         if DEVELOPMENT_MARK in environ.get(name, ""):
             problems.append(f"{name} (is a development key; make one of your own)")
     if environ.get("TOKEN_PRIVATE_KEY") and not is_token_key(environ["TOKEN_PRIVATE_KEY"].encode()):
         problems.append("TOKEN_PRIVATE_KEY (is not the PEM of an Ed25519 or P-256 private key)")
-    if environ.get("DOSSIER_PRIVATE_KEY") and not _is_private_key(environ["DOSSIER_PRIVATE_KEY"]):
-        problems.append("DOSSIER_PRIVATE_KEY (is not the PEM of an Ed25519 private key)")
+    for name in ("DOSSIER_PRIVATE_KEY", "VOUCHER_PRIVATE_KEY"):
+        if environ.get(name) and not _is_ours(environ[name], private_key):
+            problems.append(f"{name} (is not the PEM of an Ed25519 private key)")
+    former_voucher = environ.get("VOUCHER_PUBLIC_KEY_PREVIOUS")
+    if former_voucher and not _is_ours(former_voucher, public_key):
+        problems.append("VOUCHER_PUBLIC_KEY_PREVIOUS (is not the PEM of an Ed25519 public key)")
     if environ.get("DATABASE_URL", "").startswith("sqlite"):
         problems.append("DATABASE_URL (names SQLite; production is PostgreSQL)")
     if problems:
         raise SecretsMissing(names="; ".join(problems))
     previous = environ.get("LINK_KEY_PREVIOUS")
+    webhook_previous = environ.get("WEBHOOK_KEY_PREVIOUS")
     former = environ.get("TOKEN_PUBLIC_KEY_PREVIOUS")
     return Keys(
         mac=bytes.fromhex(environ["MAC_KEY"]),
         link=bytes.fromhex(environ["LINK_KEY"]),
         link_previous=bytes.fromhex(previous) if previous else None,
         voucher=bytes.fromhex(environ["VOUCHER_KEY"]),
+        webhook=bytes.fromhex(environ["WEBHOOK_KEY"]),
+        webhook_previous=bytes.fromhex(webhook_previous) if webhook_previous else None,
         token_private_pem=environ["TOKEN_PRIVATE_KEY"].encode(),
         dossier_private_pem=environ["DOSSIER_PRIVATE_KEY"].encode(),
         token_previous_public_pem=former.encode() if former else None,
+        voucher_private_pem=environ["VOUCHER_PRIVATE_KEY"].encode(),
+        voucher_previous_public_pem=former_voucher.encode() if former_voucher else None,
     )
 
 
@@ -182,9 +219,9 @@ def _is_key(text: str) -> bool:
         return False
 
 
-def _is_private_key(pem: str) -> bool:
+def _is_ours(pem: str, read: Callable[[bytes], object]) -> bool:
     try:
-        private_key(pem.encode())
+        read(pem.encode())
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return False
     return True

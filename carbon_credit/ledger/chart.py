@@ -36,12 +36,14 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a code may do. `two_phase`: it may be held first and settled later."""
+    """What a code may do. `two_phase`: it may be held first and settled later. `back_only`: it goes back
+    the way that a transfer came, names it, and takes back no more than that moved."""
 
     asset: str
     debit: frozenset[str]
     credit: frozenset[str]
     two_phase: bool = False
+    back_only: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -67,18 +69,21 @@ KINDS: dict[str, Kind] = {
     "bank": Kind(FEN, "derived", owned=False),
     "programme.fund": Kind(FEN, "guarded", owned=False),
     "subsidy.budget": Kind(FEN, "guarded"),
+    "offer.budget": Kind(FEN, "guarded"),
     "sale.receivable": Kind(FEN, "debt"),
     "sale.proceeds": Kind(FEN, "guarded"),
     "citizen.benefit": Kind(FEN, "guarded"),
     "merchant.payable": Kind(FEN, "guarded"),
     "merchant.paid": Kind(FEN, "derived"),
+    "merchant.due": Kind(FEN, "debt"),
+    "offer.reclaim": Kind(FEN, "guarded"),
     "fee": Kind(FEN, "derived", owned=False),
     "tax.payable": Kind(FEN, "guarded", owned=False),
 }
 
 
-def _rule(asset: str, debit: str, credit: str, *, two_phase: bool = False) -> Rule:
-    return Rule(asset, frozenset(debit.split()), frozenset(credit.split()), two_phase)
+def _rule(asset: str, debit: str, credit: str, *, two_phase: bool = False, back_only: bool = False) -> Rule:
+    return Rule(asset, frozenset(debit.split()), frozenset(credit.split()), two_phase, back_only)
 
 
 CODES: dict[str, Rule] = {
@@ -94,7 +99,8 @@ CODES: dict[str, Rule] = {
     "retire.batch": _rule(CO2E, "batch.issued", "retired"),
     "retire.buyer": _rule(CO2E, "buyer.holding", "retired"),
     "retire.citizen": _rule(CO2E, "citizen.reductions", "retired"),
-    # Points: granted into lots, spent, settled; what was spent before it was taken back is owed.
+    # Points: granted into lots, spent, settled; what was spent before it was taken back is owed. No code
+    # goes from citizen to citizen, and a refund only back to who paid: points are nobody's to pass on.
     "points.grant": _rule(POINTS, "programme.points", "citizen.points"),
     "points.bonus": _rule(POINTS, "programme.points", "citizen.points"),
     "points.revoke": _rule(POINTS, "citizen.points", "programme.points"),
@@ -102,7 +108,7 @@ CODES: dict[str, Rule] = {
     "points.recover": _rule(POINTS, "programme.points", "citizen.points_due"),
     "points.writeoff": _rule(POINTS, "programme.points_loss", "citizen.points_due"),
     "points.redeem": _rule(POINTS, "citizen.points", "merchant.points", two_phase=True),
-    "points.refund": _rule(POINTS, "merchant.points", "citizen.points"),
+    "points.refund": _rule(POINTS, "merchant.points", "citizen.points", back_only=True),
     "points.donate": _rule(POINTS, "citizen.points", "donation.points", two_phase=True),
     "points.expire": _rule(POINTS, "citizen.points", "programme.expired"),
     "points.settle": _rule(POINTS, "merchant.points donation.points", "programme.settled"),
@@ -115,16 +121,31 @@ CODES: dict[str, Rule] = {
     "fund.add": _rule(FEN, "bank", "programme.fund"),
     "subsidy.add": _rule(FEN, "bank", "subsidy.budget"),
     "subsidy.return": _rule(FEN, "subsidy.budget", "bank"),
+    # What an offer promises is set aside when pieces are added, and what is left of it returns.
+    "offer.reserve": _rule(FEN, "programme.fund subsidy.budget", "offer.budget"),
+    "offer.unreserve": _rule(FEN, "offer.budget", "programme.fund subsidy.budget"),
+    "subsidy.grant": _rule(FEN, "offer.budget", "citizen.benefit"),
     "sale.book": _rule(FEN, "sale.receivable", "sale.proceeds"),
     "sale.unbook": _rule(FEN, "sale.proceeds", "sale.receivable"),
     "sale.receive": _rule(FEN, "bank", "sale.receivable"),
     "sale.distribute": _rule(FEN, "sale.proceeds", "programme.fund citizen.benefit fee tax.payable"),
     "benefit.pay": _rule(FEN, "citizen.benefit", "bank"),
-    "merchant.accrue": _rule(FEN, "programme.fund subsidy.budget", "merchant.payable"),
-    "merchant.unaccrue": _rule(FEN, "merchant.payable", "programme.fund subsidy.budget"),
+    # What merchants are owed, month by month; what they owe is set against the months that follow.
+    "merchant.accrue": _rule(
+        FEN, "offer.budget programme.fund subsidy.budget", "merchant.payable", two_phase=True
+    ),
+    "merchant.unaccrue": _rule(
+        FEN, "merchant.payable offer.reclaim", "offer.budget programme.fund subsidy.budget"
+    ),
+    "merchant.owe": _rule(FEN, "merchant.due", "offer.reclaim"),
+    "merchant.recover": _rule(FEN, "merchant.payable", "merchant.due"),
+    "merchant.fee": _rule(FEN, "merchant.payable merchant.due", "fee"),
+    "merchant.unfee": _rule(FEN, "fee", "merchant.payable"),
     "merchant.pay": _rule(FEN, "merchant.payable", "merchant.paid"),
     "tax.pay": _rule(FEN, "tax.payable", "bank"),
 }
+
+BACK_ONLY = frozenset(code for code, rule in CODES.items() if rule.back_only)
 
 
 def side_of(kind: str) -> Side:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from carbon_credit.kernel.digest import is_alike, mac_with
 from carbon_credit.kernel.quantity import MAX_QUANTITY
 from carbon_credit.ledger.accounts import AccountKey, account_id
-from carbon_credit.ledger.chart import check_account, check_transfer
+from carbon_credit.ledger.chart import BACK_ONLY, check_account, check_transfer
 from carbon_credit.ledger.errors import TransferInvalid
 
 K = TypeVar("K")
@@ -212,6 +212,8 @@ def _check(transfer: Transfer, *, pending: bool) -> None:
         raise TransferInvalid(why="a time without time zone")
     if transfer.expires_at is not None and not pending:
         raise TransferInvalid(why="only a hold expires")
+    if transfer.reverses_id is None and transfer.code in BACK_ONLY:
+        raise TransferInvalid(why=f"{transfer.code} names the transfer that it takes back")
     if transfer.reverses_id is not None and pending:
         raise TransferInvalid(why="a reversal cannot be held")
 

@@ -90,7 +90,7 @@ def post_fresh(
             keys[key] = account_id(key)
     if not keys:
         return
-    locked = _open_and_lock(session, keys, also)
+    locked = open_and_lock(session, keys, also)
     if then is not None:
         more = entered(then(locked), phase="posted", now=now, keys=keys)
         columns = [[*those, *these] for those, these in zip(columns, more, strict=True)]
@@ -216,7 +216,7 @@ def _write_new(
         return []
     entries = _distinct(entries)
     _refuse_sealed(session, entries, now=now)
-    locked = _open_and_lock(session, keys)
+    locked = open_and_lock(session, keys)
     # Only now: whoever posts the same transfer at the same moment has to pass the same accounts.
     known = entries_of(session, ids=[entry.id for entry in entries])
     if any(entry.id in known and known[entry.id].content != entry.content for entry in entries):
@@ -228,7 +228,7 @@ def _write_new(
     return fresh
 
 
-def _open_and_lock(
+def open_and_lock(
     session: Session, keys: Mapping[AccountKey, uuid.UUID], also: Collection[uuid.UUID] = ()
 ) -> dict[int, LockedAccount]:
     """Open those accounts that are not there yet, then lock them all, and of `also` those that are open."""
@@ -254,6 +254,13 @@ def _write(session: Session, entries: Sequence[Entry], changes: Sequence[Change]
 
 def _write_columns(session: Session, columns: Sequence[Sequence[Any]], changes: Sequence[Change]) -> None:
     """The same of entries, one at least, that are given by their columns."""
+    append_entries(session, columns)
+    add_to_rows(session, ACCOUNT, "id", SUMS, changes)
+
+
+def append_entries(session: Session, columns: Sequence[Sequence[Any]]) -> None:
+    """Write entries, one at least, given by their columns, each with its MAC. What they do to the balances
+    is the caller's to write."""
     macs = column_macs(keys_of(session).mac, columns)
     try:
         append_columns(session, TRANSFER, COLUMNS, [*columns, macs])
@@ -262,7 +269,6 @@ def _write_columns(session: Session, columns: Sequence[Sequence[Any]], changes: 
         if isinstance(getattr(error, "orig", error), psycopg.errors.UniqueViolation):
             raise TransferConflict from error
         raise
-    add_to_rows(session, ACCOUNT, "id", SUMS, changes)
 
 
 def _changes(sums: Mapping[int, Sequence[int]], locked: Mapping[int, LockedAccount]) -> list[Change]:

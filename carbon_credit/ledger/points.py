@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from msgspec import Struct
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import write_gathered
@@ -19,7 +18,6 @@ from carbon_credit.ledger.accounts import POINTS, AccountKey, account_id
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.errors import TransferInvalid
 from carbon_credit.ledger.locks import LockedAccount, lock_accounts
-from carbon_credit.ledger.models import ACCOUNT
 from carbon_credit.ledger.operations import post, post_fresh
 from carbon_credit.ledger.queries import Lot, balances, lots_of
 
@@ -45,6 +43,15 @@ class PointsTakeBack(Struct, frozen=True, gc=False):
     reference: uuid.UUID | None
     effective_at: datetime
     lot: date | None = None
+
+
+class PointsWriteOff(Struct, frozen=True, gc=False):
+    """Points that a citizen owes and need not give back. `reference`: who decided it, or why."""
+
+    citizen_id: uuid.UUID
+    points: int
+    reference: uuid.UUID | None
+    effective_at: datetime
 
 
 def lot_key(programme: str, citizen_id: uuid.UUID, lot: date) -> AccountKey:
@@ -141,37 +148,15 @@ def take_backs(
     post(session, transfers=transfers, now=now)
 
 
-def expire_lots(
-    session: Session, *, programme: str, on: date, now: datetime, effective_at: datetime, limit: int
-) -> int:
-    """Expire what is available in up to `limit` lots that expired before the day `on`; how many lots.
-
-    What is on hold stays with the hold; it expires when the hold is released into the lot.
-    """
-    available = ACCOUNT.c.credits_posted - ACCOUNT.c.debits_posted - ACCOUNT.c.debits_pending
-    statement = (
-        select(ACCOUNT.c.id, ACCOUNT.c.owner, ACCOUNT.c.lot)
-        .where(ACCOUNT.c.programme == programme, ACCOUNT.c.lot != "", ACCOUNT.c.lot < on.isoformat())
-        .where(ACCOUNT.c.kind == "citizen.points", available > 0)
-        .order_by(ACCOUNT.c.lot, ACCOUNT.c.id)
-        .limit(limit)
-    )
-    found = {row.id: row for row in session.execute(statement)}
-    expired = AccountKey(programme, POINTS, "programme.expired")
+def write_offs(session: Session, *, items: Sequence[PointsWriteOff], programme: str, now: datetime) -> None:
+    """Give up what citizens owe: it is the programme's loss. Raises DebtOverpaid for more than is owed."""
+    _refuse_nothing(item.points for item in items)
+    loss = AccountKey(programme, POINTS, "programme.points_loss")
     transfers = [
-        Transfer(
-            id=new_id(),
-            code="points.expire",
-            debit=lot_key(programme, found[account.id].owner, date.fromisoformat(found[account.id].lot)),
-            credit=expired,
-            amount=account.balance.available,
-            effective_at=effective_at,
-        )
-        for account in lock_accounts(session, ids=found.keys()).values()
-        if account.balance.available > 0  # somebody may have been quicker
+        _transfer("points.writeoff", loss, due_key(programme, item.citizen_id), item.points, item, new_id())
+        for item in items
     ]
     post(session, transfers=transfers, now=now)
-    return len(transfers)
 
 
 def dues(session: Session, *, programme: str, citizen_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
@@ -209,7 +194,7 @@ def _transfer(
     debit: AccountKey,
     credit: AccountKey,
     amount: int,
-    item: PointsGrant | PointsTakeBack,
+    item: PointsGrant | PointsTakeBack | PointsWriteOff,
     number: uuid.UUID,
 ) -> Transfer:
     return Transfer(number, code, debit, credit, amount, item.effective_at, item.reference)

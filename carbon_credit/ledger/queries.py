@@ -1,12 +1,12 @@
 """Reads: balances now and at a point in time, statements, totals, lots."""
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, cast, func, select, union
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select, union
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import later_than, one_of
@@ -203,6 +203,29 @@ def lots_of(
         for owner, lot, amount in session.execute(statement):
             found.setdefault(owner, []).append(Lot(owner, date.fromisoformat(lot), amount))
     return found
+
+
+def lots_ending(
+    session: Session,
+    *,
+    programme: str,
+    first: date,
+    last: date,
+    limit: int,
+    unless: Callable[[ColumnElement[Any], ColumnElement[str]], ColumnElement[bool]],
+) -> list[Lot]:
+    """Up to `limit` lots whose last day lies from `first` through `last` and that have points available,
+    soonest first. `unless`: of owner and lot, a condition of the caller's on lots to pass over."""
+    available = ACCOUNT.c.credits_posted - ACCOUNT.c.debits_posted - ACCOUNT.c.debits_pending
+    statement = (
+        select(ACCOUNT.c.owner, ACCOUNT.c.lot, available)
+        .where(ACCOUNT.c.programme == programme, ACCOUNT.c.lot != "", ACCOUNT.c.kind == "citizen.points")
+        .where(ACCOUNT.c.lot >= first.isoformat(), ACCOUNT.c.lot <= last.isoformat(), available > 0)
+        .where(~unless(ACCOUNT.c.owner, ACCOUNT.c.lot))
+        .order_by(ACCOUNT.c.lot)
+        .limit(limit)
+    )
+    return [Lot(owner, date.fromisoformat(lot), amount) for owner, lot, amount in session.execute(statement)]
 
 
 def parts(session: Session, values: Sequence[T]) -> Iterator[Sequence[T]]:

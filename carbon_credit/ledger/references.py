@@ -86,6 +86,17 @@ def hold_states(session: Session, *, pending_ids: Collection[uuid.UUID]) -> dict
     return found
 
 
+def settled_as(session: Session, *, pending_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """Of each hold that was settled: the transfer that did it."""
+    found: dict[uuid.UUID, uuid.UUID] = {}
+    for part in parts(session, list(set(pending_ids))):
+        ended = select(RESOLUTION.c.pending_id, RESOLUTION.c.transfer_id).where(
+            one_of(session, RESOLUTION.c.pending_id, part), RESOLUTION.c.outcome == "settled"
+        )
+        found |= {number: transfer_id for number, transfer_id in session.execute(ended)}  # noqa: C416
+    return found
+
+
 def references_posted(session: Session, *, code: str, at_once: int) -> Iterator[list[uuid.UUID]]:
     """What anything of `code` was posted for, each once, in portions of at most `at_once`."""
     after: uuid.UUID | None = None
@@ -98,3 +109,16 @@ def references_posted(session: Session, *, code: str, at_once: int) -> Iterator[
         if len(found) < at_once:
             return
         after = found[-1]
+
+
+def posted_out_of(
+    session: Session, *, account: uuid.UUID, codes: Collection[str], back: Collection[str] = ()
+) -> int:
+    """What was posted out of the account under `codes`, less what came into it under `back`."""
+    found = 0
+    for column, named, sign in ((TRANSFER.c.debit_account, codes, 1), (TRANSFER.c.credit_account, back, -1)):
+        statement = select(func.coalesce(func.sum(TRANSFER.c.amount), 0)).where(
+            column == account, TRANSFER.c.code.in_(named), TRANSFER.c.phase.in_(("posted", "settled"))
+        )
+        found += sign * int(session.scalar(statement) or 0)
+    return found

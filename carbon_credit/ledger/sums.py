@@ -17,11 +17,11 @@ def sums_by_account(*conditions: ColumnElement[bool]) -> Subquery:
     """account, debits_posted, credits_posted, debits_pending, credits_pending over matching transfers."""
     debits = select(
         TRANSFER.c.debit_account.label("account"),
-        *_named(_sum(_posted()), NOTHING, _sum(_pending()), NOTHING),
+        *_named(_sum(effect_on_posted()), NOTHING, _sum(effect_on_pending()), NOTHING),
     )
     credits = select(
         TRANSFER.c.credit_account.label("account"),
-        *_named(NOTHING, _sum(_posted()), NOTHING, _sum(_pending())),
+        *_named(NOTHING, _sum(effect_on_posted()), NOTHING, _sum(effect_on_pending())),
     )
     both = union_all(
         debits.where(*conditions).group_by(TRANSFER.c.debit_account),
@@ -38,7 +38,7 @@ def sums_of(session: Session, account: uuid.UUID, *conditions: ColumnElement[boo
     """The sums of one account over matching transfers, by the index of each side."""
     sides = []
     for column in (TRANSFER.c.debit_account, TRANSFER.c.credit_account):
-        sums = (func.coalesce(_sum(_posted()), 0), func.coalesce(_sum(_pending()), 0))
+        sums = (func.coalesce(_sum(effect_on_posted()), 0), func.coalesce(_sum(effect_on_pending()), 0))
         sides.append(session.execute(select(*sums).where(column == account, *conditions)).one())
     (debits_posted, debits_pending), (credits_posted, credits_pending) = sides
     return Balance(int(debits_posted), int(credits_posted), int(debits_pending), int(credits_pending))
@@ -55,11 +55,13 @@ def last_opening(session: Session, account: uuid.UUID) -> tuple[Balance, uuid.UU
     return (Balance(*row[:4]), row.through_id) if row else (Balance(), None)
 
 
-def _posted() -> ColumnElement[int]:
+def effect_on_posted() -> ColumnElement[int]:
+    """What a transfer adds to the posted sums of its accounts."""
     return _times({phase: posts for phase, (posts, _) in EFFECTS.items()})
 
 
-def _pending() -> ColumnElement[int]:
+def effect_on_pending() -> ColumnElement[int]:
+    """What it adds to their pending sums."""
     return _times({phase: holds for phase, (_, holds) in EFFECTS.items()})
 
 

@@ -12,9 +12,10 @@ from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.kernel.quantity import grams_text
 from carbon_credit.methodology.definition import Texts
 from carbon_credit.methodology.trace import Trace
-from carbon_credit.quantification.limits import limits_told
+from carbon_credit.quantification.limits import limits_told, withheld_told
 from carbon_credit.quantification.parts import parts_of
 from carbon_credit.quantification.queries import Change, ReductionRecord, changes_of, reduction_by_id
+from carbon_credit.quantification.rewards import withheld
 from carbon_credit.quantification.wording import changed_by, ended_by, taken_by
 
 _SIGNED = {True: "+", False: ""}
@@ -35,8 +36,8 @@ _UNCREDITED = {
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """One reduction with its trace. `why`: how this version came to govern it. `limits`: which days it is
-    of, the cap that took something, a partner's share. `changes`: what happened to it since it was
-    recorded, in order. `pending`: a condition is open until the year is over."""
+    of, the cap that took something, a partner's share, points beyond a budget. `changes`: what happened to
+    it since it was recorded, in order. `pending`: a condition is open until the year is over."""
 
     reduction: ReductionRecord
     trace: Trace
@@ -126,10 +127,23 @@ def explain(
         reduction=one,
         trace=compiled.explain(one.inputs, on=one.business_day, earlier=earlier),
         why=tuple(_why(rules, one)),
-        limits=limits_told(rules, one, part),
+        limits=(*limits_told(rules, one, part), *_withheld(session, rules, one)),
         changes=tuple(changes_of(session, reduction_id=one.id)),
         pending=bool(getattr(result, "pending", False)),
     )
+
+
+def _withheld(session: Session, rules: ProgrammeRules, one: ReductionRecord) -> list[Texts]:
+    if one.use == "display":
+        return []
+    found = withheld(
+        session,
+        rules,
+        citizen_id=one.citizen_id,
+        day=one.business_day,
+        activity_type=one.activity_type,
+    )
+    return [withheld_told(each) for each in found]
 
 
 def _why(rules: ProgrammeRules, one: ReductionRecord) -> list[Texts]:

@@ -1,18 +1,19 @@
 """What the programme's rules made of a reduction, beside its formula, told to a person.
 
-Which days of a divided record it is, the cap that took something, and whose the grams are where a
-partner gets the first part.
+Which days of a divided record it is, the cap that took something, whose the grams are where a partner
+gets the first part, and the points that the programme's budget did not cover.
 """
 
 from datetime import date, timedelta
 
 from carbon_credit.catalogue.rules import ProgrammeRules
-from carbon_credit.catalogue.terms import Cap
+from carbon_credit.catalogue.terms import Cap, PointsBudget
 from carbon_credit.kernel.quantity import grams_text
 from carbon_credit.methodology.definition import Texts
 from carbon_credit.methodology.wording import GRADES
 from carbon_credit.quantification.parts import Part
 from carbon_credit.quantification.queries import ReductionRecord
+from carbon_credit.quantification.rewards import Withheld
 
 _SCOPE_OF = {
     "cap-events": "activity-day",
@@ -28,6 +29,8 @@ _SPANS = {
     "citizen-year": Texts(en="year", zh="年"),
 }
 
+_BUDGETS = {per: _SPANS[f"citizen-{per}"] for per in ("day", "month", "year")}
+
 
 def limits_told(rules: ProgrammeRules, one: ReductionRecord, part: Part | None) -> tuple[Texts, ...]:
     """Sentences by the rules of that time; `part`: the reduction's, of a record divided by days."""
@@ -37,6 +40,27 @@ def limits_told(rules: ProgrammeRules, one: ReductionRecord, part: Part | None) 
         _share(rules, one.activity_type, one.business_day) if one.use == "credit" else None,
     )
     return tuple(text for text in found if text is not None)
+
+
+def withheld_told(one: Withheld) -> Texts:
+    """The sentence on points that a programme's budget did not cover."""
+    en = " and ".join(_budget(budget).en for budget in one.budgets)
+    zh = "、".join(_budget(budget).zh for budget in one.budgets)
+    rule = one.rule.label
+    return Texts(
+        en=f"By the rule “{rule.en}” this day is due {one.due:,} points. {one.points:,} of them are not "
+        f"covered by what the programme may give ({en}) and were not granted.",
+        zh=f"按“{rule.zh}”规则，当日应得 {one.due:,} 分，其中 {one.points:,} 分超出项目发放预算"
+        f"（{zh}），未发放。",
+    )
+
+
+def _budget(budget: PointsBudget) -> Texts:
+    span, scene = _BUDGETS[budget.per], budget.scene
+    return Texts(
+        en=f"{budget.points:,} points a {span.en}" + (f" for the scene {scene}" if scene else ""),
+        zh=(f"{scene} 场景" if scene else "") + f"每{span.zh} {budget.points:,} 分",
+    )
 
 
 def _days(part: Part | None) -> Texts | None:

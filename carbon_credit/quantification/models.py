@@ -169,6 +169,27 @@ class ReductionEnd(Base):
     mac: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class PointsPending(Base):
+    """What an event that waits (T+n) will add to the basis of a points rule on a citizen's day. Gone when
+    the event is credited, refused or withdrawn, because what is kept of it is."""
+
+    __tablename__ = "points_pending"
+    __table_args__ = (
+        CheckConstraint("basis > 0", name="basis"),
+        Index("ix_points_pending_claim_key", "claim_key"),
+    )
+
+    citizen_id: Mapped[UUID] = mapped_column(primary_key=True)
+    claim_key: Mapped[UUID] = mapped_column(
+        ForeignKey("event_waiting.claim_key", ondelete="CASCADE"), primary_key=True
+    )
+    business_day: Mapped[date] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(String(48), primary_key=True)
+    activity_type: Mapped[str] = mapped_column(String(32))
+    basis: Mapped[int] = mapped_column(BigInteger)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class DayTally(Base):
     """Running sums of one citizen's business day, under the row lock that caps and points need.
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.points import PointsGrant, PointsTakeBack, grants, take_backs
 from carbon_credit.quantification.caps import is_counted
 from carbon_credit.quantification.scopes import budget_key, points_key
-from carbon_credit.quantification.tallies import Tallies, Tally, TallyKey
+from carbon_credit.quantification.tallies import PlannedTallies, Tallies, Tally, TallyKey
 
 Quantities = Mapping[str, int | str]
 
@@ -99,6 +100,33 @@ class Rewards:
         for _, used in budgets:
             used.add(granted=granted)
         return granted
+
+
+class Withheld(NamedTuple):
+    """Of `due` points by one rule for a citizen's day `points` were not granted; the budgets that held."""
+
+    rule: PointsRule
+    due: int
+    points: int
+    budgets: tuple[PointsBudget, ...]
+
+
+def withheld(
+    session: Session, rules: ProgrammeRules, *, citizen_id: UUID, day: date, activity_type: str
+) -> list[Withheld]:
+    """What the programme's budgets left ungranted of the citizen's day, by the rules that the activity
+    feeds. As it stands now: what others give back is granted to who comes next, not to who came before."""
+    held = rules.points_rules(activity_type, day)
+    keys = {rule.code: points_key(citizen_id, day, rule) for rule in held}
+    tallies = PlannedTallies(session, keys=keys.values(), carried={})
+    budgets = tuple(_budgets(rules, day, activity_type))
+    found = []
+    for rule in held:
+        tally = tallies[keys[rule.code]]
+        due = rule.due(tally.amount)
+        if budgets and due > tally.granted:
+            found.append(Withheld(rule, due, due - tally.granted, budgets))
+    return found
 
 
 def _budgets(rules: ProgrammeRules, day: date, activity_type: str) -> list[PointsBudget]:

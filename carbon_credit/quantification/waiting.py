@@ -20,6 +20,7 @@ from carbon_credit.events.incoming import IncomingEvent
 from carbon_credit.events.operations import Claimed
 from carbon_credit.quantification.errors import EventsWaiting
 from carbon_credit.quantification.judging import Facts
+from carbon_credit.quantification.pending import expect
 from carbon_credit.quantification.verdicts import Verdict
 
 WAITING = "waiting"
@@ -69,8 +70,8 @@ def keep(
     facts: Facts,
     received: Mapping[UUID, datetime],
 ) -> None:
-    """Keep what was reported until it is due."""
-    rows = []
+    """Keep what was reported until it is due, and what points it will give."""
+    rows, expected = [], []
     for one in accepted:
         recorded, due = one.claimed.recorded, due_at(one.event, one.verdict, facts)
         if recorded is None or due is None:
@@ -88,7 +89,9 @@ def keep(
                 event=structs.replace(one.event, revision=recorded.revision),
             )
         )
+        expected.append((recorded.claim_key, one.verdict, due))
     events.keep(session, waiting=rows)
+    expect(session, rules, waiting=expected)
 
 
 def require_none_waiting(session: Session, rules: ProgrammeRules, day: date) -> None:

@@ -5,13 +5,13 @@ and where its last day is over it expires at once: a cancellation never makes po
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import time_zone
 from carbon_credit.kernel.clock import business_day
-from carbon_credit.ledger import points as ledger_points
+from carbon_credit.ledger import expiry
 from carbon_credit.ledger.accounts import POINTS
 from carbon_credit.ledger.errors import InsufficientBalance
 from carbon_credit.ledger.queries import Lot
@@ -38,12 +38,21 @@ def take(lots: Sequence[Lot], *, points: int, day: date) -> list[tuple[date, int
     return taken
 
 
-def expire_lots(session: Session, *, programme: str, now: datetime, limit: int) -> int:
+def expire_lots(
+    session: Session, *, programme: str, now: datetime, limit: int, within: timedelta | None = None
+) -> int:
     """Expire what is available in up to `limit` lots whose last day is over; how many lots.
 
-    Points on hold stay with their redemption: they are consumed, or expire when it gives them back.
+    `within`: only those whose last day was so long ago at most. Points on hold stay with their redemption:
+    they are consumed, or expire when it gives them back.
     """
     day = today(session, programme=programme, now=now)
-    return ledger_points.expire_lots(
-        session, programme=programme, on=day, now=now, effective_at=now, limit=limit
+    return expiry.expire_lots(
+        session,
+        programme=programme,
+        on=day,
+        since=None if within is None else day - within,
+        now=now,
+        effective_at=now,
+        limit=limit,
     )

@@ -1,17 +1,15 @@
-"""Making offers, approving and closing them, and adding pieces. What was approved is never reworded."""
+"""Making offers, approving and closing them. What was approved is never reworded."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from carbon_credit.identity.queries import party
+from carbon_credit.identity.queries import PartyRecord, party
 from carbon_credit.kernel.ids import new_id
-from carbon_credit.kernel.quantity import MAX_QUANTITY
-from carbon_credit.ledger import operations as ledger
-from carbon_credit.ledger.entries import Transfer
 from carbon_credit.redemption.errors import (
     ApprovalForbidden,
     MerchantInactive,
@@ -20,57 +18,46 @@ from carbon_credit.redemption.errors import (
     OfferState,
 )
 from carbon_credit.redemption.models import Offer
-from carbon_credit.redemption.queries import stock_key, supply_key
+from carbon_credit.redemption.offering.models import SubsidyBudget
+from carbon_credit.redemption.offering.stock import own_offer, return_rest
+from carbon_credit.redemption.terms import districts
+from carbon_credit.redemption.terms.offer import (
+    OF_OPERATORS,
+    OF_OPERATORS_ONLY,
+    OfferTerms,
+    problem_of,
+)
 
-MAX_PIECES = 10_000_000
-MAX_TTL_S = 366 * 86_400
-MIN_TTL_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class OfferTerms:
-    """What is offered. `points_price` in points, `value_fen` in fen, `voucher_ttl_s` in seconds.
-
-    Open in [opens_at, closes_at); a voucher taken at the last moment still lives `voucher_ttl_s`.
-    """
-
-    title_zh: str
-    title_en: str
-    points_price: int
-    value_fen: int
-    opens_at: datetime
-    closes_at: datetime
-    voucher_ttl_s: int
-    per_citizen_limit: int | None = None
-    kind: str = "coupon"
+# Stored otherwise than they are said.
+_WRITTEN = ("title_zh", "title_en", "districts", "hours", "eligibility")
 
 
 def propose_offer(
     session: Session, *, programme: str, merchant_id: uuid.UUID, terms: OfferTerms, now: datetime
 ) -> uuid.UUID:
-    """A draft of the merchant's; its id. Raises PartyNotFound, MerchantInactive, OfferInvalid."""
-    merchant = party(session, party_id=merchant_id, programme=programme)
-    if merchant.role != "merchant" or not merchant.active:
+    """A draft of the merchant's; its id. A subsidy, a donation or neutralising may be an operator's own.
+
+    Raises PartyNotFound, MerchantInactive, OfferInvalid.
+    """
+    if not _may_offer(party(session, party_id=merchant_id, programme=programme), terms.kind):
         raise MerchantInactive
-    problem = _problem(terms, now)
+    problem = problem_of(terms, now=now) or _problem_of_budget(session, programme, terms)
     if problem is not None:
         raise OfferInvalid(why=problem)
+    told = {name: value for name, value in asdict(terms).items() if name not in _WRITTEN}
     offer = Offer(
         id=new_id(),
         programme=programme,
         merchant_id=merchant_id,
-        kind=terms.kind,
         title_zh=terms.title_zh.strip(),
         title_en=terms.title_en.strip(),
-        points_price=terms.points_price,
-        value_fen=terms.value_fen,
-        per_citizen_limit=terms.per_citizen_limit,
-        voucher_ttl_s=terms.voucher_ttl_s,
-        opens_at=terms.opens_at,
-        closes_at=terms.closes_at,
+        districts=districts.stored(terms.districts),
+        hours=msgspec.json.encode(terms.hours).decode(),
+        eligibility=msgspec.json.encode(terms.eligibility).decode(),
         state="draft",
         created_at=now,
         approved_by=None,
+        **told,
     )
     session.add(offer)
     session.flush()
@@ -85,45 +72,20 @@ def approve_offer(session: Session, *, programme: str, operator_id: uuid.UUID, o
 
 
 def close_offer(
-    session: Session, *, programme: str, offer_id: uuid.UUID, merchant_id: uuid.UUID | None = None
-) -> None:
-    """No more of it from now on; vouchers that were given stay good. `merchant_id`: only if it is theirs.
-
-    Raises OfferNotFound, OfferState.
-    """
-    _of(session, programme, offer_id, merchant_id)
-    _move(session, programme, offer_id, ("draft", "approved"), state="closed")
-
-
-def add_stock(
     session: Session,
     *,
     programme: str,
     offer_id: uuid.UUID,
-    pieces: int,
     now: datetime,
     merchant_id: uuid.UUID | None = None,
-) -> uuid.UUID:
-    """`pieces` more to be had; the id of the posting. `merchant_id`: only if the offer is theirs.
+) -> None:
+    """No more of it from now on; vouchers that were given stay good. `merchant_id`: only if it is theirs.
 
-    Raises OfferNotFound, OfferState, OfferInvalid.
+    Pieces that nobody holds are gone, and the money behind them returns. Raises OfferNotFound, OfferState.
     """
-    state = _of(session, programme, offer_id, merchant_id)
-    if state == "closed":
-        raise OfferState(state=state)
-    if not 0 < pieces <= MAX_PIECES:
-        raise OfferInvalid(why=f"pieces must be between 1 and {MAX_PIECES}")
-    transfer = Transfer(
-        id=new_id(),
-        code="stock.add",
-        debit=supply_key(programme, offer_id),
-        credit=stock_key(programme, offer_id),
-        amount=pieces,
-        effective_at=now,
-        reference=offer_id,
-    )
-    ledger.post(session, transfers=[transfer], now=now)
-    return transfer.id
+    offer = own_offer(session, programme=programme, offer_id=offer_id, merchant_id=merchant_id)
+    _move(session, programme, offer_id, ("draft", "approved"), state="closed")
+    return_rest(session, offer=offer, now=now)
 
 
 def _of(session: Session, programme: str, offer_id: uuid.UUID, merchant_id: uuid.UUID | None) -> str:
@@ -151,17 +113,16 @@ def _move(
         raise OfferState(state=_of(session, programme, offer_id, None))
 
 
-def _problem(terms: OfferTerms, now: datetime) -> str | None:
-    if terms.kind != "coupon":
-        return "the kind is not coupon"
-    if not 0 < len(terms.title_zh.strip()) <= 80 or not 0 < len(terms.title_en.strip()) <= 160:
-        return "a title is empty or too long (80 characters in Chinese, 160 in English)"
-    if not 0 < terms.points_price <= MAX_QUANTITY or not 0 < terms.value_fen <= MAX_QUANTITY:
-        return "the price in points and the value in fen must be above zero"
-    if terms.per_citizen_limit is not None and not 0 < terms.per_citizen_limit <= MAX_PIECES:
-        return "the limit for one citizen must be above zero, or absent for none"
-    if not MIN_TTL_S <= terms.voucher_ttl_s <= MAX_TTL_S:
-        return f"a voucher must live between {MIN_TTL_S} and {MAX_TTL_S} seconds"
-    if terms.closes_at <= max(terms.opens_at, now):
-        return "it must close after it opens, and in the future"
+def _may_offer(who: PartyRecord, kind: str) -> bool:
+    if who.role == "operator":
+        return who.active and kind in OF_OPERATORS
+    return who.role == "merchant" and who.active and kind not in OF_OPERATORS_ONLY
+
+
+def _problem_of_budget(session: Session, programme: str, terms: OfferTerms) -> str | None:
+    if terms.budget_id is None:
+        return None
+    mine = (SubsidyBudget.id == terms.budget_id, SubsidyBudget.programme == programme)
+    if session.scalar(select(SubsidyBudget.id).where(*mine)) is None:
+        return "the programme has no such budget of a subsidy"
     return None

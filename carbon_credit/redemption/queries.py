@@ -1,19 +1,24 @@
-"""Reads: offers with what is left of them, a citizen's vouchers, a merchant's consumptions, counts."""
+"""Reads: offers with what is left of them, a citizen's vouchers, counts. Uses are read in `till`."""
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Select, Uuid, func, literal, select, tuple_
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.db import UtcDateTime, keys_of
+from carbon_credit.kernel.db import keys_of
 from carbon_credit.ledger.accounts import AccountKey, unit_asset
 from carbon_credit.ledger.queries import balances
 from carbon_credit.redemption import voucher
 from carbon_credit.redemption.errors import OfferNotFound, RedemptionNotFound
 from carbon_credit.redemption.models import Offer, Redemption
+from carbon_credit.redemption.signing import sign
+from carbon_credit.redemption.terms import districts
+from carbon_credit.redemption.terms.hours import Opening, read_hours
+from carbon_credit.redemption.terms.offer import AT_TILLS
+from carbon_credit.redemption.terms.rules import Rule, read_rules
 
 MAX_PAGE = 500
 # States are moved by conditional UPDATEs, behind the session's back: reads look at the rows.
@@ -22,7 +27,8 @@ FRESH = {"populate_existing": True}
 
 @dataclass(frozen=True, slots=True)
 class OfferRecord:
-    """An offer. Of its pieces, `left` can be had, `held` wait for the till, `given` were consumed."""
+    """An offer; see `OfferTerms`. Of its pieces, `left` can be had, `held` wait for the till, `given` were
+    consumed."""
 
     id: uuid.UUID
     programme: str
@@ -37,6 +43,20 @@ class OfferRecord:
     opens_at: datetime
     closes_at: datetime
     state: str
+    note_zh: str | None
+    note_en: str | None
+    percent_off: int | None
+    min_spend_fen: int
+    partial_use: bool
+    stocked: bool
+    funding: str
+    budget_id: uuid.UUID | None
+    per_day_limit: int | None
+    per_month_limit: int | None
+    districts: tuple[str, ...]
+    hours: tuple[Opening, ...]
+    eligibility: tuple[Rule, ...]
+    replenish_pieces: int | None
     left: int
     held: int
     given: int
@@ -46,46 +66,35 @@ class OfferRecord:
         return self.state == "approved" and self.opens_at <= now < self.closes_at
 
 
+_READ = ("districts", "hours", "eligibility", "left", "held", "given")
+_AS_STORED = tuple(one.name for one in fields(OfferRecord) if one.name not in _READ)
+
+
 @dataclass(frozen=True, slots=True)
 class Voucher:
     """A redemption as its citizen sees it. `state`: held, consumed, cancelled or expired, as of now.
 
-    `code`: thirteen characters (voucher.grouped and voucher.qr_text show it), None once it is of no use.
+    `code`: thirteen characters (voucher.grouped shows it), None once it is of no use; `qr_text` likewise.
+    `left_fen`: what of its value can still be used. Where partial use is allowed, a consumed one has a code
+    as long as there is something left.
     """
 
     id: uuid.UUID
     offer_id: uuid.UUID
     merchant_id: uuid.UUID
+    kind: str
     title_zh: str
     title_en: str
     points: int
     value_fen: int
+    left_fen: int
+    partial_use: bool
     state: str
     code: str | None
+    qr_text: str | None
     held_at: datetime
     expires_at: datetime
     resolved_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Consumption:
-    """A redemption as its merchant sees it: nothing about the citizen."""
-
-    id: uuid.UUID
-    offer_id: uuid.UUID
-    title_zh: str
-    title_en: str
-    points: int
-    value_fen: int
-    consumed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumptionCursor:
-    """Where a page of consumptions ended."""
-
-    consumed_at: datetime
-    id: uuid.UUID
 
 
 def supply_key(programme: str, offer_id: uuid.UUID) -> AccountKey:
@@ -164,10 +173,7 @@ def vouchers(
     )
     if after is not None:
         statement = statement.where(Redemption.id < after)
-    return [
-        _voucher(session, row, title_zh, title_en, now)
-        for row, title_zh, title_en in session.execute(statement)
-    ]
+    return [_voucher(session, row, now) for row in session.execute(statement)]
 
 
 def voucher_of(
@@ -182,44 +188,7 @@ def voucher_of(
     found = session.execute(_redemptions().where(*wanted)).one_or_none()
     if found is None:
         raise RedemptionNotFound
-    row, title_zh, title_en = found
-    return _voucher(session, row, title_zh, title_en, now)
-
-
-def consumptions(
-    session: Session,
-    *,
-    merchant_id: uuid.UUID,
-    after: ConsumptionCursor | None = None,
-    until: datetime | None = None,
-    limit: int = 50,
-) -> list[Consumption]:
-    """What was consumed at the merchant, oldest first, from behind `after` and before `until`.
-
-    The order is by the time at the till. A consumption that is just being written may come in behind a
-    page that was already read, so whoever follows the list reads up to some seconds ago.
-    """
-    statement = (
-        select(
-            Redemption.id,
-            Redemption.offer_id,
-            Offer.title_zh,
-            Offer.title_en,
-            Redemption.points,
-            Redemption.value_fen,
-            Redemption.resolved_at.label("consumed_at"),
-        )
-        .join(Offer, Offer.id == Redemption.offer_id)
-        .where(Redemption.merchant_id == merchant_id, Redemption.state == "consumed")
-        .order_by(Redemption.resolved_at, Redemption.id)
-        .limit(_page(limit))
-    )
-    if after is not None:
-        place = tuple_(literal(after.consumed_at, UtcDateTime), literal(after.id, Uuid))
-        statement = statement.where(tuple_(Redemption.resolved_at, Redemption.id) > place)
-    if until is not None:
-        statement = statement.where(Redemption.resolved_at < until)
-    return [Consumption(**row) for row in session.execute(statement).mappings()]
+    return _voucher(session, found, now)
 
 
 def counts(session: Session, *, programme: str) -> dict[str, int]:
@@ -246,19 +215,10 @@ def _with_stock(session: Session, rows: Sequence[Offer]) -> list[OfferRecord]:
     found = balances(session, keys=[*stock.values(), *given.values()])
     return [
         OfferRecord(
-            id=row.id,
-            programme=row.programme,
-            merchant_id=row.merchant_id,
-            kind=row.kind,
-            title_zh=row.title_zh,
-            title_en=row.title_en,
-            points_price=row.points_price,
-            value_fen=row.value_fen,
-            per_citizen_limit=row.per_citizen_limit,
-            voucher_ttl_s=row.voucher_ttl_s,
-            opens_at=row.opens_at,
-            closes_at=row.closes_at,
-            state=row.state,
+            **{name: getattr(row, name) for name in _AS_STORED},
+            districts=districts.shown(row.districts),
+            hours=read_hours(row.hours),
+            eligibility=read_rules(row.eligibility),
             left=found[stock[row.id]].available,
             held=found[stock[row.id]].debits_pending,
             given=found[given[row.id]].posted,
@@ -267,29 +227,60 @@ def _with_stock(session: Session, rows: Sequence[Offer]) -> list[OfferRecord]:
     ]
 
 
-def _redemptions() -> Select[Redemption, str, str]:
-    statement = select(Redemption, Offer.title_zh, Offer.title_en)
+def _redemptions() -> Select[Redemption, str, str, bool, str]:
+    statement = select(Redemption, Offer.title_zh, Offer.title_en, Offer.partial_use, Offer.kind)
     return statement.join(Offer, Offer.id == Redemption.offer_id).execution_options(**FRESH)
 
 
-def _voucher(session: Session, row: Redemption, title_zh: str, title_en: str, now: datetime) -> Voucher:
+def _voucher(session: Session, found: Row[Redemption, str, str, bool, str], now: datetime) -> Voucher:
+    row, title_zh, title_en, partial_use, kind = found
     # A hold past its time is of no use, swept or not: the citizen is told so.
     state = "expired" if row.state == "held" and row.expires_at <= now else row.state
-    code = voucher.code_of(keys_of(session).voucher, redemption_id=row.id) if state == "held" else None
+    left_fen = left_of(
+        partial_use=partial_use,
+        state=state,
+        value_fen=row.value_fen,
+        consumed_fen=row.consumed_fen,
+        usable=now < row.expires_at,
+    )
+    keys, code, qr_text = keys_of(session), None, None
+    # What no till takes is shown no code for one.
+    if left_fen and kind in AT_TILLS:
+        code = voucher.code_of(keys.voucher, redemption_id=row.id)
+        qr_text = sign(
+            keys,
+            code=code,
+            expires_at=row.expires_at,
+            value_fen=row.value_fen,
+            partial_use=partial_use,
+            merchant_id=row.merchant_id,
+            offer_id=row.offer_id,
+        )
     return Voucher(
         id=row.id,
         offer_id=row.offer_id,
         merchant_id=row.merchant_id,
+        kind=kind,
         title_zh=title_zh,
         title_en=title_en,
         points=row.points,
         value_fen=row.value_fen,
+        left_fen=left_fen,
+        partial_use=partial_use,
         state=state,
         code=code,
+        qr_text=qr_text,
         held_at=row.held_at,
         expires_at=row.expires_at,
         resolved_at=row.resolved_at,
     )
+
+
+def left_of(*, partial_use: bool, state: str, value_fen: int, consumed_fen: int, usable: bool) -> int:
+    """What can still be used of a voucher, in fen. `usable`: its time is not over."""
+    if not usable or state not in ("held", "consumed"):
+        return 0
+    return value_fen - consumed_fen if partial_use or state == "held" else 0
 
 
 def _page(limit: int) -> int:

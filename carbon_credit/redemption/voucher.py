@@ -17,7 +17,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {symbol: value for value, symbol in enumerate(_ALPHABET)}
 _TYPED = str.maketrans({"I": "1", "L": "1", "O": "0", "-": None, " ": None})
 _DIGITS = 12
-_QR_PREFIX = "CV1:"
+_QR_PREFIX = "CV1:"  # the QR codes before there were signed ones
 
 
 def code_of(key: bytes, *, redemption_id: uuid.UUID) -> str:
@@ -28,8 +28,44 @@ def code_of(key: bytes, *, redemption_id: uuid.UUID) -> str:
         # Five of the 37 check symbols (*~$=U) are on few phone keyboards and not all in a QR
         # code's alphabet: such a number is not used, the next one is.
         if number % 37 < 32:
-            return _digits(number) + _ALPHABET[number % 37]
+            return code_from(number)
         attempt += 1
+
+
+def code_from(number: int) -> str:
+    """The code that writes `number`, with its check character. Raises VoucherInvalid where it has none."""
+    if number >> (5 * _DIGITS) or number % 37 >= 32:
+        raise VoucherInvalid
+    return _digits(number) + _ALPHABET[number % 37]
+
+
+def number_of(code: str) -> int:
+    """The 60 bits of a code that was read."""
+    number = 0
+    for symbol in code[:_DIGITS]:
+        number = number * 32 + _VALUES[symbol]
+    return number
+
+
+def encoded(data: bytes) -> str:
+    """Octets in the same alphabet, five bits a character, from the left."""
+    length = -(-len(data) * 8 // 5)
+    number = int.from_bytes(data, "big") << (5 * length - 8 * len(data))
+    return "".join(_ALPHABET[number >> (5 * place) & 31] for place in reversed(range(length)))
+
+
+def decoded(text: str, octets: int) -> bytes:
+    """The `octets` that `encoded` wrote. ValueError for any other text: of each there is one writing."""
+    typed = text.translate(_TYPED)
+    if len(typed) != -(-octets * 8 // 5) or any(symbol not in _VALUES for symbol in typed):
+        raise ValueError("not so many characters of this alphabet")
+    number = 0
+    for symbol in typed:
+        number = number * 32 + _VALUES[symbol]
+    spare = 5 * len(typed) - 8 * octets
+    if number & ((1 << spare) - 1):
+        raise ValueError("the bits that pad it are not zero")
+    return (number >> spare).to_bytes(octets, "big")
 
 
 def digest_of(key: bytes, *, code: str) -> uuid.UUID:
@@ -49,10 +85,7 @@ def read(text: str) -> str:
     typed = text.strip().upper().removeprefix(_QR_PREFIX).translate(_TYPED)
     if len(typed) != _DIGITS + 1 or any(symbol not in _VALUES for symbol in typed):
         raise VoucherInvalid
-    number = 0
-    for symbol in typed[:_DIGITS]:
-        number = number * 32 + _VALUES[symbol]
-    if number % 37 != _VALUES[typed[_DIGITS]]:
+    if number_of(typed) % 37 != _VALUES[typed[_DIGITS]]:
         raise VoucherInvalid
     return typed
 
@@ -60,12 +93,6 @@ def read(text: str) -> str:
 def grouped(code: str) -> str:
     """The code as people read it: `7K3M-9QXD-2TVW4`."""
     return f"{code[:4]}-{code[4:8]}-{code[8:]}"
-
-
-def qr_text(code: str) -> str:
-    """What a voucher's QR code says. The prefix names the form, so that a later one can add to it;
-    all its characters are of the QR alphanumeric mode, which keeps the picture coarse."""
-    return _QR_PREFIX + code
 
 
 def _digits(number: int) -> str:

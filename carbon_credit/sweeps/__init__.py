@@ -19,15 +19,23 @@ from carbon_credit.kernel.partitions import make_months
 from carbon_credit.ledger.openings import write_openings
 from carbon_credit.ledger.seals import seal
 from carbon_credit.offsets.ended import take_back_ended
+from carbon_credit.points.reminders import remind
 from carbon_credit.quantification.due import close_due
 from carbon_credit.quantification.maturing import credit_due
 from carbon_credit.quantification.periods import all_closed_months, next_month
+from carbon_credit.reach.medals import award_due
+from carbon_credit.reach.operations import compute_due
 from carbon_credit.redemption.lots import expire_lots
+from carbon_credit.redemption.offering.replenishing import replenish_due
+from carbon_credit.redemption.offering.stock import wind_up
 from carbon_credit.redemption.operations import expire_due
 from carbon_credit.sources.operations import forget_refusals
 from carbon_credit.sweeps.deliveries import end_left, work_off
 from carbon_credit.sweeps.importing import Hands
+from carbon_credit.sweeps.settling import settle_begun
 from carbon_credit.sweeps.sources import poll_due
+from carbon_credit.sweeps.webhooks import outlet_of, tell_endpoints
+from carbon_credit.webhooks import forgetting
 
 ONE_DAY = timedelta(days=1)
 
@@ -51,11 +59,34 @@ def _expire_redemptions(session: Session, now: datetime, limit: int) -> int:
     return expire_due(session, now=now, limit=limit)
 
 
+def _offers(session: Session, now: datetime, limit: int) -> int:
+    return wind_up(session, now=now, limit=limit) + replenish_due(session, now=now, limit=limit)
+
+
 def _expire_lots(session: Session, now: datetime, limit: int) -> int:
+    """Those of the last days. Lots that ended and are empty stay rows: looking at all of them is for
+    `_expire_old_lots`, which finds what has come back into a lot that ended long ago."""
+    return _lots_expired(session, now, limit, timedelta(days=7))
+
+
+def _expire_old_lots(session: Session, now: datetime, limit: int) -> int:
+    return _lots_expired(session, now, limit, None)
+
+
+def _lots_expired(session: Session, now: datetime, limit: int, within: timedelta | None) -> int:
     done = 0
     for programme in programme_codes(session):
         if done < limit:
-            done += expire_lots(session, programme=programme, now=now, limit=limit - done)
+            left = limit - done
+            done += expire_lots(session, programme=programme, now=now, limit=left, within=within)
+    return done
+
+
+def _remind(session: Session, now: datetime, limit: int) -> int:
+    done = 0
+    for programme in programme_codes(session):
+        if done < limit:
+            done += remind(session, programme=programme, now=now, limit=limit - done)
     return done
 
 
@@ -95,8 +126,29 @@ def _close_periods(session: Session, now: datetime, _limit: int) -> int:
     return close_due(session, now=now)
 
 
+def _award_medals(session: Session, now: datetime, limit: int) -> int:
+    return award_due(session, now=now, limit=limit)
+
+
+def _compute_boards(session: Session, now: datetime, limit: int) -> int:
+    return compute_due(session, now=now, limit=limit)
+
+
 def _poll_sources(hands: Hands) -> int:
     return poll_due(hands, os.environ)
+
+
+def _tell_endpoints(hands: Hands) -> int:
+    return tell_endpoints(hands, outlet_of(os.environ))
+
+
+def _forget_messages(session: Session, now: datetime, limit: int) -> int:
+    forgetting.reseal(session, limit=limit)
+    return forgetting.forget(session, now=now, limit=limit)
+
+
+def _settle(_session: Session, _now: datetime, _limit: int) -> int:
+    return 0  # all of it takes more than one unit of work
 
 
 def _forget_refusals(session: Session, now: datetime, limit: int) -> int:
@@ -109,16 +161,23 @@ SWEEPS = {
         Sweep(
             "redemptions", _expire_redemptions, 500, 60, "give back the points of vouchers not used in time"
         ),
+        Sweep("offers", _offers, 100, 300, "end offers whose time is over, and fill up those of the month"),
         Sweep("waiting", _credit_waiting, 1000, 60, "credit events that waited and are due (T+n)"),
-        Sweep("lots", _expire_lots, 1000, 900, "let points expire whose last day is over"),
+        Sweep("lots", _expire_lots, 50_000, 900, "let points expire whose last day is over"),
+        Sweep("old-lots", _expire_old_lots, 50_000, 86_400, "the same of lots that ended long ago"),
+        Sweep("reminders", _remind, 2000, 3600, "remind of points that end, as the programme says"),
         Sweep("ended", _take_back_ended, 1000, 300, "take back grams withdrawn after their month was closed"),
         Sweep("details", _delete_details, 5000, 3600, "delete stations and tracks whose time is over"),
         Sweep("idempotency", _forget_idempotency, 5000, 3600, "forget idempotency keys after three days"),
         Sweep("seal", _seal, 10000, 300, "seal committed transfers into chained blocks"),
         Sweep("closing", _close_periods, 1, 300, "close what is due by the programme's calendar"),
+        Sweep("medals", _award_medals, 10, 900, "count closed days for medals, and award them"),
+        Sweep("boards", _compute_boards, 10, 900, "compute the boards of districts after a day is closed"),
         Sweep("openings", _write_openings, 1, 900, "write the opening balances that follow a closed month"),
+        Sweep("settlement", _settle, 1, 60, "go on with the settlement of a month", settle_begun),
         Sweep("imports", end_left, 100, 5, "read, credit and end the files that were delivered", work_off),
         Sweep("partitions", _partitions, 1000, 21600, "make the partitions of the months to come"),
+        Sweep("webhooks", _forget_messages, 1000, 5, "tell endpoints what happened", _tell_endpoints),
         Sweep("sources", _forget_refusals, 5000, 60, "fetch what partners have received", _poll_sources),
     )
 }

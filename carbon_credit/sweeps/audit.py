@@ -14,6 +14,7 @@ from carbon_credit.ledger.audit import audit as audit_ledger
 from carbon_credit.offsets.audit import audit as audit_batches
 from carbon_credit.quantification.audit import audit as audit_reductions
 from carbon_credit.redemption.audit import audit as audit_redemptions
+from carbon_credit.settlement import audit as settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def audit_everything(
         *_audit_catalogue(session, count),
         *audit_batches(session),
         *audit_redemptions(session),
+        *settlement.audit(session, progress=count),
+        *(one for table in settlement.SEALED for one in changed_rows(session, table, count)),
     ]
     return AuditReport(rows=rows, findings=tuple(findings))
 

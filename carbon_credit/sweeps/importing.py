@@ -15,12 +15,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from carbon_credit.imports.formats import RowSource, open_rows
+from carbon_credit.imports.adapters import Adapter
+from carbon_credit.imports.adapters.side_by_side import cuts
+from carbon_credit.imports.formats import open_rows
 from carbon_credit.imports.jobs import crediting, opening, replacing, staging
 from carbon_credit.imports.jobs.chunks import Cutter, NewChunk, unpacked
 from carbon_credit.imports.jobs.errors import ImportBroken, ImportStagingLost
 from carbon_credit.imports.jobs.records import JobRecord, job, payloads
-from carbon_credit.imports.rows import Item
 from carbon_credit.kernel.errors import Broken, Busy, CarbonError, Invalid
 
 T = TypeVar("T")
@@ -47,17 +48,6 @@ class Hands:
     holder: str
 
 
-class Reader(Protocol):
-    """An adapter, as far as a job needs it."""
-
-    totals: dict[str, int | str]
-    spelt: dict[str, str]
-
-    def items(self, source: RowSource, *, now: datetime) -> Iterator[Item]:
-        """Every data row once."""
-        ...
-
-
 Enrol = Callable[[Session, datetime, list[tuple[str, str]]], None]
 """Sees to it that each of these links leads to a citizen. Rehearsals only."""
 
@@ -70,15 +60,17 @@ def stage(
     *,
     known: JobRecord,
     path: Path,
-    adapter: Reader | Callable[[], Reader],
+    adapter: Adapter | Callable[[], Adapter],
     take_over: bool = False,
     progress: Reading | None = None,
     enrol: Enrol | None = None,
+    readers: int = 1,
 ) -> bool:
     """Read the file into chunks and check it as a whole; False where another run does.
 
-    `adapter` may be a function that puts the file at `path` and then gives the adapter. Raises
-    what is wrong with the file, after the job was refused for it, and ImportStagingLost.
+    `adapter` may be a function that puts the file at `path` and then gives the adapter. `readers`: how many
+    processes may make events of a long file's lines. Raises what is wrong with the file, after the job was
+    refused for it, and ImportStagingLost.
     """
     lease = hands.act(
         lambda session, now: staging.begin(
@@ -89,7 +81,7 @@ def stage(
         return False
     with stopping(hands, known.id):
         reader = adapter() if callable(adapter) else adapter
-        _read(hands, known, lease, path, reader, progress, enrol)
+        _read(hands, known, lease, path, reader, progress, enrol, readers)
     return True
 
 
@@ -150,15 +142,16 @@ def _read(
     known: JobRecord,
     lease: UUID,
     path: Path,
-    adapter: Reader,
+    adapter: Adapter,
     progress: Reading | None,
     enrol: Enrol | None,
+    readers: int,
 ) -> None:
     reading = _Reader(hands, known, lease, progress)
     source = open_rows(path, progress=reading.told)
     cutter = Cutter()
-    for item in adapter.items(source, now=hands.clock()):
-        chunk = cutter.add(item)
+    for item in cuts(adapter, source, now=hands.clock(), readers=readers):
+        chunk = cutter.add_cut(item)
         if chunk is not None:
             reading.keep(chunk)
     for chunk in cutter.rest():

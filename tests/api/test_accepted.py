@@ -100,3 +100,10 @@ def test_a_day_with_waiting_events_is_not_closed(town: Town) -> None:
     assert town.post("partner", "/v1/events", sent).status_code == 202
     told = town.post("operator", "/v1/periods", {"kind": "day", "starts_on": yesterday.isoformat()})
     assert (told.status_code, told.json["code"]) == (409, "events-waiting"), told.text
+
+
+def test_the_account_shows_points_that_are_pending(town: Town) -> None:
+    told = town.post("partner", "/v1/events", ride(town, "M-1", data={"distance_m": 20_000})).json
+    points = town.get("citizen", "/v1/me/account").json["points"]
+    assert points["pending"] == [{"points": 9, "due_at": told["due_at"]}]
+    assert points["available"] == 0

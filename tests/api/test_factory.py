@@ -41,8 +41,10 @@ def test_production_refuses_a_development_key(tmp_path: Path) -> None:
         "MAC_KEY": keys.mac.hex(),
         "LINK_KEY": keys.link.hex(),
         "VOUCHER_KEY": keys.voucher.hex(),
+        "WEBHOOK_KEY": keys.webhook.hex(),
         "TOKEN_PRIVATE_KEY": keys.token_private_pem.decode(),
         "DOSSIER_PRIVATE_KEY": keys.dossier_private_pem.decode(),
+        "VOUCHER_PRIVATE_KEY": keys.voucher_private_pem.decode(),
     }
     with pytest.raises(SecretsMissing) as error:
         read_settings(environ)

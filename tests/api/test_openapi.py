@@ -71,7 +71,7 @@ def test_every_operation_is_told_whole(contract: dict[str, Any]) -> None:
         assert operation["summary"].endswith("."), operation["operationId"]
         assert set(operation["tags"]) <= known
         public = address.startswith(
-            ("/v1/public/", "/.well-known/", "/docs", "/openapi", "/healthz", "/readyz")
+            ("/v1/public/", "/.well-known/", "/docs", "/till", "/openapi", "/healthz", "/readyz")
         )
         assert (operation["security"] == []) == (public or address == "/v1/oauth/token"), (method, address)
 

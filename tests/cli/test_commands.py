@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from socket import SO_REUSEPORT, SOL_SOCKET, socket
 from typing import Any
 
 import click
@@ -122,6 +123,15 @@ def test_sweeps_say_how_much_they_did(run: Run) -> None:
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "http"])
 def test_a_port_that_cannot_be_is_refused(run: Run, port: str) -> None:
     run("serve", "--port", port).refused("--port")
+
+
+def test_a_port_that_is_taken_is_not_shared(run: Run) -> None:
+    with socket() as other:
+        # As a server of several processes has it, which a second one could share.
+        other.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        run("serve", "--port", str(other.getsockname()[1])).refused("cannot be served")
 
 
 def test_a_worker_needs_a_broker(run: Run) -> None:

@@ -17,6 +17,8 @@ from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.settings import Settings
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.redemption import offers, operations
+from carbon_credit.redemption.offering import stock
+from carbon_credit.redemption.till.consuming import Place, consume
 from carbon_credit.sweeps.audit import audit_everything
 from carbon_credit.tables import metadata
 from tests.world import World
@@ -80,9 +82,7 @@ class Held:
         """Use it."""
         transact(
             world.database,
-            lambda session: operations.consume(
-                session, merchant_id=self.merchant, text=self.code, now=world.now
-            ),
+            lambda session: consume(session, place=Place(self.merchant), text=self.code, now=world.now),
         )
 
 
@@ -104,7 +104,7 @@ def hold_a_voucher(world: World, *, points: int, ttl_s: int = 3600) -> Held:
         offer_id = offers.propose_offer(
             session, programme=programme, merchant_id=merchant, terms=terms, now=now
         )
-        offers.add_stock(session, programme=programme, offer_id=offer_id, pieces=5, now=now)
+        stock.add_stock(session, programme=programme, offer_id=offer_id, pieces=5, now=now)
         offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id)
         held = operations.reserve(
             session, programme=programme, citizen_id=world.citizens[0], offer_id=offer_id, now=now

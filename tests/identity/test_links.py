@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from carbon_credit.identity.links import LINK_KINDS, digests, digests_of
 from carbon_credit.kernel.keys import Keys
 
-KEYS = Keys(bytes(32), b"l" * 32, bytes(32), b"", b"")
-ROTATED = Keys(bytes(32), b"l" * 32, bytes(32), b"", b"", link_previous=b"p" * 32)
+KEYS = Keys(bytes(32), b"l" * 32, bytes(32), b"", b"", b"")
+ROTATED = Keys(bytes(32), b"l" * 32, bytes(32), b"", b"", b"", link_previous=b"p" * 32)
 LINKS = st.sets(st.tuples(st.sampled_from(LINK_KINDS), st.text(min_size=1, max_size=8)), max_size=6)
 
 

@@ -23,7 +23,8 @@ from carbon_credit.kernel.keys import development_keys
 while not Path(sys.argv[2]).exists():
     time.sleep(0.001)
 keys = development_keys(Path(sys.argv[1]))
-parts = (keys.mac, keys.link, keys.voucher, keys.token_private_pem, keys.dossier_private_pem)
+parts = (keys.mac, keys.link, keys.voucher, keys.webhook, keys.token_private_pem, keys.dossier_private_pem)
+parts += (keys.voucher_private_pem,)
 print(b"|".join(parts).hex())
 """
 
@@ -37,15 +38,15 @@ def test_processes_that_start_together_agree_on_every_key(tmp_path: Path) -> Non
     assert [process.returncode for process in started] == [0, 0, 0]
     assert len(found) == 1
     assert found != {""}
-    assert len(list(folder.iterdir())) == 5, "no drafts are left"
+    assert len(list(folder.iterdir())) == 7, "no drafts are left"
 
 
 def test_keys_are_kept_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     first = development_keys(tmp_path)
     assert development_keys(tmp_path) == first
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
-    assert len({first.mac, first.link, first.voucher}) == 3
-    assert min(map(len, (first.mac, first.link, first.voucher))) == 32
+    assert len({first.mac, first.link, first.voucher, first.webhook}) == 4
+    assert min(map(len, (first.mac, first.link, first.voucher, first.webhook))) == 32
 
 
 def test_two_installations_share_no_key(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from carbon_credit.kernel.keys import Keys
 from carbon_credit.kernel.sealing import SealBroken, seal, unseal
 
-KEYS = Keys(mac=b"m" * 32, link=b"l" * 32, voucher=b"v" * 32, token_private_pem=b"", dossier_private_pem=b"")
+KEYS = Keys(
+    mac=b"m" * 32,
+    link=b"l" * 32,
+    voucher=b"v" * 32,
+    token_private_pem=b"",
+    dossier_private_pem=b"",
+    voucher_private_pem=b"",
+)
 OWNER = b"owner"
 
 

@@ -13,6 +13,7 @@ from carbon_credit.kernel import settings
 from carbon_credit.kernel.keys import development_keys, private_key
 from carbon_credit.kernel.settings import (
     HOME,
+    LOOPBACK,
     REQUIRED_IN_PRODUCTION,
     SecretsMissing,
     SettingUnusable,
@@ -38,8 +39,10 @@ def production(**changes: str) -> dict[str, str]:
         "MAC_KEY": secrets.token_hex(32),
         "LINK_KEY": secrets.token_hex(32),
         "VOUCHER_KEY": secrets.token_hex(32),
+        "WEBHOOK_KEY": secrets.token_hex(32),
         "TOKEN_PRIVATE_KEY": pem(),
         "DOSSIER_PRIVATE_KEY": pem(),
+        "VOUCHER_PRIVATE_KEY": pem(),
         **changes,
     }
 
@@ -59,6 +62,8 @@ def test_with_no_configuration_everything_lives_in_var(
         "mac.hex",
         "token.pem",
         "voucher.hex",
+        "voucher.pem",
+        "webhook.hex",
     ]
     assert (found.methodologies_dir / "activities.yaml").is_file()
 
@@ -69,6 +74,7 @@ def test_empty_variables_are_variables_that_are_not_set(tmp_path: Path) -> None:
     assert found.embedded
     assert found.redis_url is None
     assert found.token_ttl_s == 3600
+    assert found.webhook_hosts == LOOPBACK
 
 
 def test_production_with_nothing_set_names_all_that_is_missing(tmp_path: Path) -> None:
@@ -89,13 +95,15 @@ def test_production_names_the_one_that_is_missing(name: str) -> None:
 
 
 def test_production_with_everything_reads_keys_and_names_our_driver() -> None:
-    given = production(LINK_KEY_PREVIOUS=secrets.token_hex(32))
+    given = production(LINK_KEY_PREVIOUS=secrets.token_hex(32), WEBHOOK_KEY_PREVIOUS=secrets.token_hex(32))
     found = read_settings(given)
     assert found.production
     assert not found.embedded
     assert found.database_url == "postgresql+psycopg://carbon:s3cret@db/carbon"
     assert found.keys.mac.hex() == given["MAC_KEY"]
     assert found.keys.link_previous is not None
+    assert found.keys.webhook_previous is not None
+    assert found.webhook_hosts == (), "nothing inside is let out by itself"
     private_key(found.keys.token_private_pem)
 
 
@@ -105,21 +113,23 @@ def test_every_spelling_of_postgresql_becomes_psycopg(tmp_path: Path, prefix: st
     assert found.database_url == "postgresql+psycopg://u@h:5432/d?a=b"
 
 
-@pytest.mark.parametrize("name", ["MAC_KEY", "LINK_KEY", "VOUCHER_KEY", "LINK_KEY_PREVIOUS"])
+@pytest.mark.parametrize(
+    "name", ["MAC_KEY", "LINK_KEY", "VOUCHER_KEY", "WEBHOOK_KEY", "LINK_KEY_PREVIOUS", "WEBHOOK_KEY_PREVIOUS"]
+)
 @pytest.mark.parametrize("value", ["abcd", "z" * 64, "0" * 63, "secret secret secret secret"])
 def test_a_key_that_is_not_32_bytes_of_hexadecimal_is_refused(name: str, value: str) -> None:
     with pytest.raises(SecretsMissing, match=f"{name} \\(is not 64 or more hexadecimal digits"):
         read_settings(production(**{name: value}))
 
 
-@pytest.mark.parametrize("name", ["TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY"])
+@pytest.mark.parametrize("name", ["TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY", "VOUCHER_PRIVATE_KEY"])
 def test_a_development_key_is_refused_in_production(tmp_path: Path, name: str) -> None:
     made = development_keys(tmp_path)
     with pytest.raises(SecretsMissing, match=f"{name} \\(is a development key"):
         read_settings(production(**{name: made.token_private_pem.decode()}))
 
 
-@pytest.mark.parametrize("name", ["TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY"])
+@pytest.mark.parametrize("name", ["TOKEN_PRIVATE_KEY", "DOSSIER_PRIVATE_KEY", "VOUCHER_PRIVATE_KEY"])
 def test_a_private_key_of_another_kind_is_refused(name: str) -> None:
     for value in ("no pem", pem(ec.generate_private_key(ec.SECP384R1())), pem()[:60]):
         with pytest.raises(SecretsMissing, match=f"{name} \\(is not the PEM of an Ed25519"):

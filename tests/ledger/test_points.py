@@ -8,10 +8,12 @@ import pytest
 
 from carbon_credit.kernel.ids import new_id, random_id
 from carbon_credit.kernel.unit_of_work import unit_of_work
-from carbon_credit.ledger import points, queries
+from carbon_credit.ledger import operations, points, queries
+from carbon_credit.ledger.accounts import POINTS, AccountKey
 from carbon_credit.ledger.audit import audit
-from carbon_credit.ledger.errors import TransferInvalid
-from carbon_credit.ledger.points import PointsGrant, PointsTakeBack
+from carbon_credit.ledger.errors import DebtOverpaid, TransferInvalid
+from carbon_credit.ledger.expiry import expire_lots
+from carbon_credit.ledger.points import PointsGrant, PointsTakeBack, PointsWriteOff
 
 from .conftest import LOT, Books
 from .test_races import race
@@ -97,10 +99,16 @@ def test_nothing_and_less_than_nothing_are_refused(books: Books) -> None:
             take_back(books, (books.citizen, number, None))  # type: ignore[arg-type]
 
 
-def expire(books: Books, on: date, limit: int = 100) -> int:
+def expire(books: Books, on: date, limit: int = 100, since: date | None = None) -> int:
     with unit_of_work(books.database) as session:
-        return points.expire_lots(
-            session, programme=books.programme, on=on, now=books.now, effective_at=books.now, limit=limit
+        return expire_lots(
+            session,
+            programme=books.programme,
+            on=on,
+            since=since,
+            now=books.now,
+            effective_at=books.now,
+            limit=limit,
         )
 
 
@@ -122,6 +130,68 @@ def test_a_hold_keeps_its_points_over_the_expiry(books: Books) -> None:
     assert state(books) == ({LOT: 1}, 0)  # released into an expired lot
     assert expire(books, after) == 1
     assert state(books) == ({}, 0)
+
+
+def test_one_run_too_many_changes_nothing_and_holds_are_left_alone(books: Books) -> None:
+    citizens = [random_id() for _ in range(150)]  # past the size from which PostgreSQL is sent a COPY
+    grant(books, *((citizen, n + 1, LOT) for n, citizen in enumerate(citizens)))
+    books.hold(books.transfer("points.redeem", books.lot(owner=citizens[9]), books.till(), 4))
+    books.hold(books.transfer("points.redeem", books.lot(owner=citizens[0]), books.till(), 1))
+    after = LOT + timedelta(days=1)
+    assert [expire(books, after, limit=1000) for _ in range(2)] == [149, 0]
+    assert books.balance(books.lot(owner=citizens[9])).posted == 4
+    assert books.balance(expired_key(books)).posted == sum(range(1, 151)) - 5
+    assert state(books, citizens[149]) == ({}, 0)
+
+
+def test_lots_that_ended_long_ago_are_looked_at_only_when_asked(books: Books) -> None:
+    grant(books, (books.citizen, 10, SOON), (books.citizen, 5, LOT))
+    after = LOT + timedelta(days=1)
+    assert [expire(books, after, since=since) for since in (after, LOT, LOT, None)] == [0, 1, 0, 1]
+
+
+def test_a_lot_that_somebody_works_on_is_left_to_the_next_run(postgresql_books: Books) -> None:
+    books, other = postgresql_books, random_id()
+    grant(books, (books.citizen, 10, SOON), (other, 7, SOON))
+    with unit_of_work(books.database) as session:
+        operations.post(
+            session,
+            transfers=[books.transfer("points.redeem", books.lot(SOON), books.till(), 3)],
+            now=books.now,
+        )
+        assert expire(books, LOT) == 1
+    assert books.balance(expired_key(books)).posted == 7
+    assert expire(books, LOT) == 1
+    assert books.balance(expired_key(books)).posted == 14
+
+
+def test_runs_at_once_expire_each_lot_once(postgresql_books: Books) -> None:
+    books = postgresql_books
+    grant(books, *((random_id(), 10, SOON) for _ in range(300)))
+    assert race([lambda: expire(books, LOT, limit=120) for _ in range(4)]) == {"done": 4}
+    while expire(books, LOT):
+        pass
+    assert books.balance(expired_key(books)).posted == 3000
+
+
+def test_what_is_owed_is_written_off_and_no_more(books: Books) -> None:
+    take_back(books, (books.citizen, 10, None))
+
+    def write_off(points_: int) -> None:
+        item = PointsWriteOff(books.citizen, points_, new_id(), books.now)
+        with unit_of_work(books.database) as session:
+            points.write_offs(session, items=[item], programme=books.programme, now=books.now)
+
+    with pytest.raises(DebtOverpaid):
+        write_off(11)
+    write_off(4)
+    assert state(books) == ({}, 6)
+    loss = AccountKey(books.programme, POINTS, "programme.points_loss")
+    assert books.balance(loss).posted == -4
+
+
+def expired_key(books: Books) -> AccountKey:
+    return AccountKey(books.programme, POINTS, "programme.expired")
 
 
 def test_grants_and_take_backs_at_once_neither_lose_nor_overpay(books: Books) -> None:

@@ -74,7 +74,11 @@ def test_lots_that_are_gone_or_do_not_add_up_are_named(mall: Mall) -> None:
             )
         )
     rules = {(rule, row) for rule, row, _ in found_in(mall)}
-    assert rules == {("redemption-points", made["consumed"]), ("redemption-points", made["cancelled"])}
+    assert rules == {
+        ("redemption-points", made["consumed"]),
+        ("redemption-uses", made["consumed"]),
+        ("redemption-points", made["cancelled"]),
+    }
 
 
 def test_the_whole_audit_asks_for_redemptions_too(mall: Mall) -> None:

@@ -1,11 +1,12 @@
-"""Any sequence of grants, redemptions and days, against a model that is a few dictionaries."""
+"""Any sequence of grants, withdrawals, redemptions, uses and days, against a model of a few dictionaries."""
 
 import itertools
 import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,24 +27,31 @@ from hypothesis.stateful import (
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.errors import CarbonError
+from carbon_credit.kernel.settings import Settings
 from carbon_credit.kernel.unit_of_work import unit_of_work
 from carbon_credit.ledger.accounts import POINTS, AccountKey
 from carbon_credit.ledger.errors import InsufficientBalance
-from carbon_credit.ledger.points import lot_key
+from carbon_credit.ledger.points import dues, lot_key
 from carbon_credit.ledger.queries import balances
 from carbon_credit.redemption import queries
 from carbon_credit.redemption.errors import (
+    ConsumptionNotFound,
     LimitReached,
     OfferExhausted,
+    UndoTooLate,
     VoucherCancelled,
     VoucherConsumed,
     VoucherExpired,
+    VoucherLapsed,
+    VoucherTooSmall,
 )
+from tests.conftest import postgresql_copy
 
 from .conftest import HOUR, PROGRAMME, Mall
 
 LOTS = [date(2026, 11, 21), date(2026, 11, 22), date(2026, 11, 24), date(2027, 12, 31)]
 ENDED = {"consumed": VoucherConsumed, "cancelled": VoucherCancelled, "expired": VoucherExpired}
+VALUE_FEN = 500
 
 
 @dataclass
@@ -55,6 +63,16 @@ class Kind:
     ttl: timedelta
     limit: int | None
     left: int
+    partial: bool
+
+
+@dataclass
+class Use:
+    """A use that stands."""
+
+    id: uuid.UUID
+    fen: int
+    at: datetime
 
 
 @dataclass
@@ -68,6 +86,11 @@ class Piece:
     parts: dict[date, int]
     expires_at: datetime
     state: str = "held"
+    uses: list[Use] = field(default_factory=list)
+
+    @property
+    def left_fen(self) -> int:
+        return VALUE_FEN - sum(use.fen for use in self.uses)
 
 
 class Redeeming(RuleBasedStateMachine):
@@ -81,15 +104,25 @@ class Redeeming(RuleBasedStateMachine):
         self.mall = type(self).make_mall()
         self.citizens = [self.mall.citizen(), self.mall.citizen()]
         self.points: dict[uuid.UUID, Counter[date]] = {citizen: Counter() for citizen in self.citizens}
+        self.due: Counter[uuid.UUID] = Counter()
+        terms = ((30, HOUR, None, 4, False), (70, 30 * HOUR, 2, 20, False), (40, 5 * HOUR, None, 20, True))
         self.kinds = [
             Kind(
-                self.mall.offer(points_price=price, voucher_ttl_s=ttl, per_citizen_limit=limit, pieces=left),
+                self.mall.offer(
+                    points_price=price,
+                    voucher_ttl_s=ttl,
+                    per_citizen_limit=limit,
+                    pieces=left,
+                    value_fen=VALUE_FEN,
+                    partial_use=partial,
+                ),
                 price,
                 timedelta(seconds=ttl),
                 limit,
                 left,
+                partial,
             )
-            for price, ttl, limit, left in ((30, HOUR, None, 4), (70, 30 * HOUR, 2, 20))
+            for price, ttl, limit, left, partial in terms
         ]
         self.all: list[Piece] = []
         self.granted = self.earned = self.lapsed = 0
@@ -104,12 +137,29 @@ class Redeeming(RuleBasedStateMachine):
         return business_day(self.mall.now, "Asia/Shanghai")
 
     @rule(who=st.integers(0, 1), lot=st.sampled_from(LOTS), points=st.integers(1, 120))
-    def grant(self, who: int, lot: date, points: int) -> None:
-        self.mall.grant(self.citizens[who], points, lot)
-        self.points[self.citizens[who]][lot] += points
+    def earn(self, who: int, lot: date, points: int) -> None:
+        citizen = self.citizens[who]
+        self.mall.grant(citizen, points, lot)
+        recovered = min(points, self.due[citizen])
+        self.due[citizen] -= recovered
+        self.points[citizen][lot] += points - recovered
         self.granted += points
 
-    @rule(target=pieces, who=st.integers(0, 1), which=st.integers(0, 1))
+    @rule(who=st.integers(0, 1), lot=st.sampled_from(LOTS), points=st.integers(1, 150))
+    def withdraw(self, who: int, lot: date, points: int) -> None:
+        """A ride is taken back, whose points may be spent or held: what cannot be had is owed."""
+        citizen = self.citizens[who]
+        self.mall.take_back(citizen, points, lot, valid_on=self.today)
+        own, rest = self.points[citizen], points
+        for day in sorted(own, key=lambda day: (day != lot, day)):
+            if day >= self.today:
+                taken = min(own[day], rest)
+                own[day] -= taken
+                rest -= taken
+        self.due[citizen] += rest
+        self.granted -= points
+
+    @rule(target=pieces, who=st.integers(0, 1), which=st.integers(0, 2))
     def reserve(self, who: int, which: int) -> Any:
         citizen, kind = self.citizens[who], self.kinds[which]
         own = self.points[citizen]
@@ -141,19 +191,39 @@ class Redeeming(RuleBasedStateMachine):
         self.all.append(piece)
         return piece
 
-    @rule(piece=pieces)
-    def consume(self, piece: Piece) -> None:
+    @rule(piece=pieces, fen=st.sampled_from([None, None, 100, 200, 450]))
+    def consume(self, piece: Piece, fen: int | None) -> None:
+        if not piece.offer.partial:
+            fen = None
         error = self.refusal(piece)
+        if error is None and fen is not None and fen > piece.left_fen:
+            error = VoucherTooSmall
         if error is not None:
-            self.refused(error, lambda: self.mall.consume(piece.code))
-        else:
-            self.mall.consume(piece.code)
+            self.refused(error, lambda: self.mall.consume(piece.code, value_fen=fen))
+            return
+        used = self.mall.consume(piece.code, value_fen=fen)
+        assert used.value_fen == (fen or piece.left_fen)
+        piece.uses.append(Use(used.id, used.value_fen, self.mall.now))
+        assert used.left_fen == piece.left_fen
+        if piece.state == "held":
             piece.state = "consumed"
             self.earned += piece.offer.price
 
     @rule(piece=pieces)
+    def undo(self, piece: Piece) -> None:
+        if not piece.uses:
+            self.refused(ConsumptionNotFound, lambda: self.mall.undo(piece.code))
+        elif self.mall.now >= piece.uses[-1].at + timedelta(minutes=5):
+            self.refused(UndoTooLate, lambda: self.mall.undo(piece.code))
+        else:
+            assert self.mall.undo(piece.code).id == piece.uses.pop().id
+            if not piece.uses:
+                piece.state = "held"
+                self.earned -= piece.offer.price
+
+    @rule(piece=pieces)
     def cancel(self, piece: Piece) -> None:
-        error = self.refusal(piece)
+        error = ENDED["consumed"] if piece.state == "consumed" else self.refusal(piece)
         if error is not None:
             self.refused(error, lambda: self.mall.cancel(piece.citizen, piece.id))
         else:
@@ -183,14 +253,17 @@ class Redeeming(RuleBasedStateMachine):
         for citizen, lot in over:
             self.lapsed += self.points[citizen].pop(lot)
 
-    @rule(minutes=st.sampled_from([1, 30, 60, 4 * 60, 25 * 60]))
+    @rule(minutes=st.sampled_from([1, 1, 4, 30, 60, 4 * 60, 25 * 60]))
     def wait(self, minutes: int) -> None:
         self.mall.later(minutes=minutes)
 
     def refusal(self, piece: Piece) -> type[CarbonError] | None:
-        """Why the piece cannot be consumed or cancelled now, if it cannot."""
+        """Why nothing of the piece can be used now, if nothing can."""
+        late = piece.expires_at <= self.mall.now
         if piece.state == "held":
-            return VoucherExpired if piece.expires_at <= self.mall.now else None
+            return VoucherExpired if late else None
+        if piece.state == "consumed" and piece.offer.partial and piece.left_fen:
+            return VoucherLapsed if late else None
         return ENDED[piece.state]
 
     def refused(self, error: type[CarbonError], deed: Callable[[], object]) -> None:
@@ -207,25 +280,27 @@ class Redeeming(RuleBasedStateMachine):
                 self.points[piece.citizen][lot] += points
 
     @invariant()
-    def books_and_model_agree(self) -> None:
+    def books_agree(self) -> None:
         if not hasattr(self, "mall"):
             return
-        till = AccountKey(PROGRAMME, POINTS, "merchant.points", self.mall.merchant)
         keys = {(citizen, lot): lot_key(PROGRAMME, citizen, lot) for citizen in self.citizens for lot in LOTS}
+        till = AccountKey(PROGRAMME, POINTS, "merchant.points", self.mall.merchant)
         with unit_of_work(self.mall.database, read_only=True) as session:
             found = balances(session, keys=[*keys.values(), till])
             offers = [queries.offer(session, programme=PROGRAMME, offer_id=kind.id) for kind in self.kinds]
             counts = queries.counts(session, programme=PROGRAMME)
+            owed = dues(session, programme=PROGRAMME, citizen_ids=self.citizens)
         assert {key: found[account].available for key, account in keys.items()} == {
             (citizen, lot): self.points[citizen][lot] for citizen, lot in keys
         }
+        assert owed == {citizen: points for citizen, points in self.due.items() if points}
         assert found[till].posted == self.earned
         held = [piece for piece in self.all if piece.state == "held"]
         on_hold = sum(piece.offer.price for piece in held)
         assert found[till].credits_pending == on_hold
         assert self.mall.expired() == self.lapsed
         free = sum(sum(own.values()) for own in self.points.values())
-        assert self.granted == free + on_hold + self.earned + self.lapsed
+        assert self.granted + self.due.total() == free + on_hold + self.earned + self.lapsed
         assert counts == {
             state: sum(piece.state == state for piece in self.all)
             for state in ("held", "consumed", "cancelled", "expired")
@@ -233,30 +308,57 @@ class Redeeming(RuleBasedStateMachine):
         for kind, offer in zip(self.kinds, offers, strict=True):
             states = Counter(piece.state for piece in self.all if piece.offer is kind)
             assert (offer.left, offer.held, offer.given) == (kind.left, states["held"], states["consumed"])
+        standing = {one.id: one.value_fen for one in self.mall.consumptions(limit=500) if not one.undone_at}
+        assert standing == {use.id: use.fen for piece in self.all for use in piece.uses}
 
 
-def test_books_agree_with_a_plain_model(sqlite_database: Database, tmp_path: Path) -> None:
-    Mall(sqlite_database)
-    with sqlite_database.engine.connect() as connection:
-        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
-    sqlite_database.dispose()
-    template = Path(sqlite_database.settings.database_url.removeprefix("sqlite:///"))
-    numbers = itertools.count()
-
-    def make_mall() -> Mall:
-        path = tmp_path / f"{next(numbers)}.db"
-        shutil.copyfile(template, path)
-        changed = replace(sqlite_database.settings, database_url=f"sqlite:///{path}")
-        return Mall(Database(changed), seed=False)
-
+def run(make_mall: Callable[[], Mall], *, examples: int, steps: int) -> None:
     machine = type("Machine", (Redeeming,), {"make_mall": staticmethod(make_mall)})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
-            stateful_step_count=30,
+            max_examples=examples,
+            stateful_step_count=steps,
             deadline=None,
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def on_sqlite(database: Database, folder: Path, *, examples: int, steps: int) -> None:
+    """Each example on a copy of one file."""
+    Mall(database)
+    with database.engine.connect() as connection:
+        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+    database.dispose()
+    template = Path(database.settings.database_url.removeprefix("sqlite:///"))
+    numbers = itertools.count()
+
+    def make_mall() -> Mall:
+        path = folder / f"{next(numbers)}.db"
+        shutil.copyfile(template, path)
+        return Mall(Database(replace(database.settings, database_url=f"sqlite:///{path}")), seed=False)
+
+    run(make_mall, examples=examples, steps=steps)
+
+
+def test_books_agree_with_a_plain_model(sqlite_database: Database, tmp_path: Path) -> None:
+    on_sqlite(sqlite_database, tmp_path, examples=30, steps=30)
+
+
+@pytest.mark.long
+def test_books_agree_for_long(sqlite_database: Database, tmp_path: Path) -> None:
+    on_sqlite(sqlite_database, tmp_path, examples=300, steps=60)
+
+
+def test_books_agree_on_postgresql_too(
+    base_settings: Settings, postgresql_template: str | None, tmp_path: Path
+) -> None:
+    with ExitStack() as opened:
+
+        def make_mall() -> Mall:
+            copy = postgresql_copy(base_settings, postgresql_template, tmp_path)
+            return Mall(opened.enter_context(copy))
+
+        run(make_mall, examples=4, steps=25)

@@ -18,6 +18,8 @@ from carbon_credit.redemption.errors import (
     OfferNotFound,
     OfferState,
 )
+from carbon_credit.redemption.offering import stock
+from carbon_credit.redemption.terms import offer as terms
 
 from .conftest import HOUR, NOW, PROGRAMME, Mall
 
@@ -43,11 +45,13 @@ def test_citizens_see_an_offer_from_approval_and_opening_to_closing(mall: Mall) 
 def test_a_closed_offer_is_gone_and_stays_closed(mall: Mall) -> None:
     made = mall.offer()
     with unit_of_work(mall.database) as session:
-        offers.close_offer(session, programme=PROGRAMME, offer_id=made, merchant_id=mall.merchant)
+        offers.close_offer(
+            session, programme=PROGRAMME, offer_id=made, merchant_id=mall.merchant, now=mall.now
+        )
     assert open_ids(mall) == []
     for deed in (
-        lambda session: offers.close_offer(session, programme=PROGRAMME, offer_id=made),
-        lambda session: offers.add_stock(session, programme=PROGRAMME, offer_id=made, pieces=1, now=mall.now),
+        lambda session: offers.close_offer(session, programme=PROGRAMME, offer_id=made, now=mall.now),
+        lambda session: stock.add_stock(session, programme=PROGRAMME, offer_id=made, pieces=1, now=mall.now),
         lambda session: offers.approve_offer(
             session, programme=PROGRAMME, operator_id=mall.operator, offer_id=made
         ),
@@ -60,12 +64,12 @@ def test_another_merchants_or_programmes_offer_does_not_exist(mall: Mall) -> Non
     made = mall.offer()
     for deed in (
         lambda session: offers.close_offer(
-            session, programme=PROGRAMME, offer_id=made, merchant_id=mall.rival
+            session, programme=PROGRAMME, offer_id=made, merchant_id=mall.rival, now=mall.now
         ),
-        lambda session: offers.add_stock(
+        lambda session: stock.add_stock(
             session, programme=PROGRAMME, offer_id=made, pieces=1, now=NOW, merchant_id=mall.rival
         ),
-        lambda session: offers.close_offer(session, programme="gd-sz", offer_id=made),
+        lambda session: offers.close_offer(session, programme="gd-sz", offer_id=made, now=mall.now),
         lambda session: queries.offer(session, programme="gd-sz", offer_id=made),
     ):
         with pytest.raises(OfferNotFound), unit_of_work(mall.database) as session:
@@ -124,11 +128,11 @@ def test_terms_that_cannot_be_kept_are_refused(mall: Mall, wrong: dict[str, obje
 def test_pieces_are_added_up(mall: Mall) -> None:
     made = mall.offer(pieces=3)
     with unit_of_work(mall.database) as session:
-        offers.add_stock(session, programme=PROGRAMME, offer_id=made, pieces=4, now=NOW)
+        stock.add_stock(session, programme=PROGRAMME, offer_id=made, pieces=4, now=NOW)
     assert mall.stock(made) == (7, 0, 0)
-    for pieces in (0, -1, offers.MAX_PIECES + 1):
+    for pieces in (0, -1, terms.MAX_PIECES + 1):
         with pytest.raises(OfferInvalid), unit_of_work(mall.database) as session:
-            offers.add_stock(session, programme=PROGRAMME, offer_id=made, pieces=pieces, now=NOW)
+            stock.add_stock(session, programme=PROGRAMME, offer_id=made, pieces=pieces, now=NOW)
     mall.audit()
 
 

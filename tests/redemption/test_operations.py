@@ -29,7 +29,7 @@ from carbon_credit.redemption.errors import (
     VoucherNotFound,
 )
 from carbon_credit.redemption.offers import close_offer
-from carbon_credit.redemption.queries import ConsumptionCursor
+from carbon_credit.redemption.till.uses import ConsumptionCursor
 
 from .conftest import HOUR, LATER, NOW, PROGRAMME, TODAY, Mall
 
@@ -49,7 +49,8 @@ def test_the_whole_way(mall: Mall) -> None:
 
     mall.later(hours=1)
     used = mall.consume(held.code)
-    assert (used.id, used.value_fen, used.consumed_at) == (held.id, 500, mall.now)
+    assert (used.redemption_id, used.value_fen, used.consumed_at) == (held.id, 500, mall.now)
+    assert (used.points, used.left_fen, used.offline, used.undone_at) == (100, 0, False, None)
     assert mall.points(citizen).available == mall.points(citizen).posted == 150
     assert mall.till().posted == 100
     assert mall.stock(offer) == (1, 0, 1)
@@ -212,7 +213,7 @@ def test_an_offer_closed_between_page_and_click(mall: Mall) -> None:
     offer, citizen = mall.offer(), mall.citizen({LATER: 200})
     held = mall.reserve(citizen, offer)
     with unit_of_work(mall.database) as session:
-        close_offer(session, programme=PROGRAMME, offer_id=offer)
+        close_offer(session, programme=PROGRAMME, offer_id=offer, now=mall.now)
     with pytest.raises(OfferClosed):
         mall.reserve(citizen, offer)
     mall.consume(held.code)  # what was given stays good
@@ -267,14 +268,13 @@ def test_consumptions_come_in_pages_and_tell_nothing_of_the_citizen(mall: Mall) 
         mall.later(minutes=minutes)
         used.append(mall.consume(mall.reserve(citizen, offer).code))
     cursor, seen = None, []
-    with unit_of_work(mall.database, read_only=True) as session:
-        for _ in range(3):
-            (found,) = queries.consumptions(session, merchant_id=mall.merchant, after=cursor, limit=1)
-            seen.append(found)
-            cursor = ConsumptionCursor(found.consumed_at, found.id)
-        assert queries.consumptions(session, merchant_id=mall.merchant, after=cursor) == []
-        until = queries.consumptions(session, merchant_id=mall.merchant, until=mall.now)
-        assert queries.consumptions(session, merchant_id=mall.rival) == []
+    for _ in range(3):
+        (found,) = mall.consumptions(after=cursor, limit=1)
+        seen.append(found)
+        cursor = ConsumptionCursor(found.consumed_at, found.id)
+    assert mall.consumptions(after=cursor) == []
+    until = mall.consumptions(until=mall.now)
+    assert mall.consumptions(mall.rival) == []
     assert sorted(seen, key=lambda one: one.id) == sorted(used, key=lambda one: one.id)
     assert until == seen[:2]
     assert citizen.hex not in repr(seen).replace("-", "")
@@ -308,7 +308,7 @@ def test_no_code_lies_in_the_database(sqlite_database: Database) -> None:
         "state = 'consumed'",
         "resolved_at = held_at",
         "state = 'lost', resolved_at = held_at",
-        "points = 0",
+        "points = -1",
         "expires_at = held_at",
         "merchant_id = citizen_id",
     ],

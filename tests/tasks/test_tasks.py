@@ -19,8 +19,8 @@ from tests.world import World, metro
 
 
 def world_with_points(database: Database) -> World:
-    """A world of two hours ago, whose first citizen has seven points."""
-    now = clock.now() - timedelta(hours=2)
+    """A world of thirty hours ago, past the grace of what ended then; its first citizen has seven points."""
+    now = clock.now() - timedelta(hours=30)
     world = World(database, now=now)
     yesterday = (now - timedelta(days=1)).isoformat()
     world.credit(metro("M-1", at=yesterday), metro("M-2", at=yesterday))

@@ -11,13 +11,16 @@ from carbon_credit.api.fields import Day, Flag, Id, Instant, Whole, Word
 from carbon_credit.api.operation import Call, reads
 from carbon_credit.api.schemas import Answer, PageQuery, page_of
 from carbon_credit.catalogue.errors import MethodologyNotFound
+from carbon_credit.catalogue.queries import time_zone
 from carbon_credit.identity.scopes import CITIZEN
+from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.paging import Page, cursor, cut, id_position
 from carbon_credit.ledger.accounts import CO2E, POINTS, AccountKey
 from carbon_credit.ledger.points import due_key
 from carbon_credit.ledger.queries import accounts_of, balances, lots, statement
 from carbon_credit.quantification.errors import ReductionNotFound
 from carbon_credit.quantification.explaining import explain
+from carbon_credit.quantification.pending import pending_points
 from carbon_credit.quantification.queries import (
     ReductionRecord,
     citizen_totals,
@@ -48,15 +51,23 @@ class PointsLot(Answer):
 
     expires_on = Day(
         required=True,
-        metadata={"description": "The first day on which they are gone.", "example": "2030-01-01"},
+        metadata={"description": "The last day on which they can be spent.", "example": "2029-12-31"},
     )
     points = Whole(required=True, metadata={"example": 120})
+
+
+class Pending(Answer):
+    """Points for what is credited some days after it happened. Caps and budgets are applied then, so these
+    are what it can give at most."""
+
+    points = Whole(required=True, metadata={"example": 4})
+    due_at = Instant(required=True, metadata={"example": "2026-11-24T16:00:00Z"})
 
 
 class Points(Answer):
     """A citizen's points."""
 
-    available = Whole(required=True, metadata={"example": 120})
+    available = Whole(required=True, metadata={"description": "In lots that are not over.", "example": 120})
     held = Whole(required=True, metadata={"description": "For vouchers that are not used yet.", "example": 0})
     due = Whole(
         required=True,
@@ -64,6 +75,7 @@ class Points(Answer):
     )
     next_expiry = fields.Nested(PointsLot, required=True, allow_none=True)
     lots = fields.List(fields.Nested(PointsLot), required=True)
+    pending = fields.List(fields.Nested(Pending), required=True)
 
 
 class Account(Answer):
@@ -171,10 +183,13 @@ def get_account(call: Call) -> dict[str, Any]:
     due = due_key(programme, citizen_id)
     found = balances(call.session, keys={own, due, *points})
     in_lots = [key for key in points if key.kind == "citizen.points"]
-    open_lots = [
+    today = business_day(call.now, time_zone(call.session, programme=programme))
+    open_lots = [  # one that is over pays nothing, swept or not
         {"expires_on": lot.expiry, "points": lot.available}
         for lot in lots(call.session, programme=programme, citizen_id=citizen_id)
+        if lot.expiry >= today
     ]
+    pending = pending_points(call.session, programme=programme, citizen_id=citizen_id)
     counted = totals.provisional_mg + totals.confirmed_mg
     return {
         "citizen_id": citizen_id,
@@ -186,11 +201,12 @@ def get_account(call: Call) -> dict[str, Any]:
             "own_mg": found[own].available,
         },
         "points": {
-            "available": sum(found[key].available for key in in_lots),
+            "available": sum(lot["points"] for lot in open_lots),
             "held": sum(found[key].debits_pending for key in in_lots),
             "due": -found[due].posted,
             "next_expiry": open_lots[0] if open_lots else None,
             "lots": open_lots,
+            "pending": [{"points": one.points, "due_at": one.due_at} for one in pending],
         },
     }
 

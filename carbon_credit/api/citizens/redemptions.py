@@ -3,13 +3,16 @@
 import uuid
 from typing import Any
 
+from flask import Response
 from marshmallow import fields
 
 from carbon_credit.api.auth import access
 from carbon_credit.api.errors import language
 from carbon_credit.api.fields import Id, Instant, Whole, Word
+from carbon_credit.api.merchants.terms import Offer, offer_shown
 from carbon_credit.api.operation import Call, reads, writes
 from carbon_credit.api.schemas import Answer, PageQuery, Strict, page_of
+from carbon_credit.documents import qr
 from carbon_credit.identity.errors import CitizenNotFound
 from carbon_credit.identity.scopes import CITIZEN
 from carbon_credit.kernel.paging import Page, cut, id_position
@@ -26,31 +29,40 @@ from carbon_credit.redemption.errors import (
     VoucherConsumed,
     VoucherExpired,
 )
+from carbon_credit.redemption.offering.errors import (
+    DayLimitReached,
+    DistrictOutside,
+    MonthLimitReached,
+    NotEligible,
+    OfferNotYetOpen,
+    OfferOutOfHours,
+    OtherWay,
+)
 from carbon_credit.redemption.operations import cancel, reserve
-from carbon_credit.redemption.queries import OfferRecord, Voucher, open_offers, vouchers
+from carbon_credit.redemption.queries import Voucher, open_offers, voucher_of, vouchers
+from carbon_credit.redemption.refusals import ended
+from carbon_credit.redemption.terms.offer import KINDS
 
+# What can speak against whatever is taken of an offer.
+REFUSALS = (
+    CitizenNotFound,
+    OfferNotFound,
+    OtherWay,
+    OfferClosed,
+    OfferNotYetOpen,
+    OfferOutOfHours,
+    OfferExhausted,
+    DistrictOutside,
+    NotEligible,
+    LimitReached,
+    DayLimitReached,
+    MonthLimitReached,
+    MerchantInactive,
+    InsufficientBalance,
+)
 _READ = access(CITIZEN, scope="account:read")
 _SPEND = access(CITIZEN, scope="points:spend")
-
-
-class Offer(Answer):
-    """What points can be given for."""
-
-    id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"})
-    merchant_id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d40"})
-    kind = Word("coupon", required=True, metadata={"example": "coupon"})
-    title = fields.String(required=True, metadata={"example": "Tea coupon, 5 yuan"})
-    title_zh = fields.String(required=True, metadata={"example": "五元茶饮券"})
-    title_en = fields.String(required=True, metadata={"example": "Tea coupon, 5 yuan"})
-    points_price = Whole(required=True, metadata={"example": 100})
-    value_fen = Whole(
-        required=True, metadata={"description": "What it is worth at the till.", "example": 500}
-    )
-    per_citizen_limit = Whole(required=True, allow_none=True, metadata={"example": 2})
-    voucher_ttl_s = Whole(required=True, metadata={"description": "Seconds.", "example": 86400})
-    opens_at = Instant(required=True, metadata={"example": "2026-11-01T00:00:00Z"})
-    closes_at = Instant(required=True, metadata={"example": "2026-12-31T16:00:00Z"})
-    left = Whole(required=True, metadata={"description": "Pieces that can be had.", "example": 40})
+_OF_NO_USE = (RedemptionNotFound, VoucherConsumed, VoucherCancelled, VoucherExpired)
 
 
 class RedemptionIn(Strict):
@@ -65,12 +77,22 @@ class RedemptionOut(Answer):
     id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d41"})
     offer_id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"})
     merchant_id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d40"})
+    kind = Word(*KINDS, required=True, metadata={"example": "coupon"})
     title = fields.String(required=True, metadata={"example": "Tea coupon, 5 yuan"})
     points = Whole(required=True, metadata={"example": 100})
     value_fen = Whole(required=True, metadata={"example": 500})
+    left_fen = Whole(required=True, metadata={"description": "What of it can still be used.", "example": 500})
+    partial_use = fields.Boolean(required=True, metadata={"example": False})
     state = Word("held", "consumed", "cancelled", "expired", required=True, metadata={"example": "held"})
     code = fields.String(required=True, allow_none=True, metadata={"example": "7K3M-9QXD-2TVW4"})
-    qr_text = fields.String(required=True, allow_none=True, metadata={"example": "CV1:7K3M9QXD2TVW4"})
+    qr_text = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What its QR code says: the code and its terms, signed.",
+            "example": "CV2:00PYJ0RKP7B9...",
+        },
+    )
     held_at = Instant(required=True, metadata={"example": "2026-11-21T04:00:00Z"})
     expires_at = Instant(required=True, metadata={"example": "2026-11-22T04:00:00Z"})
     resolved_at = Instant(required=True, allow_none=True, metadata={"example": None})
@@ -96,15 +118,7 @@ def list_offers(call: Call) -> Page[dict[str, Any]]:
     takes=RedemptionIn,
     answer=RedemptionOut,
     status=201,
-    raises=(
-        CitizenNotFound,
-        OfferNotFound,
-        OfferClosed,
-        OfferExhausted,
-        LimitReached,
-        MerchantInactive,
-        InsufficientBalance,
-    ),
+    raises=REFUSALS,
 )
 def redeem(call: Call) -> dict[str, Any]:
     """Redeem points: hold one piece and its price, and get a voucher."""
@@ -114,14 +128,15 @@ def redeem(call: Call) -> dict[str, Any]:
         citizen_id=call.caller.id,
         offer_id=call.body["offer_id"],
         now=call.now,
+        partner_id=call.caller.actor_id,
     )
-    return _voucher(held)
+    return voucher_shown(held)
 
 
 @writes(
     allowed=_SPEND,
     answer=RedemptionOut,
-    raises=(RedemptionNotFound, VoucherConsumed, VoucherCancelled, VoucherExpired),
+    raises=_OF_NO_USE,
 )
 def cancel_redemption(call: Call, redemption_id: uuid.UUID) -> dict[str, Any]:
     """Give a voucher back before it is used; the points return to the lots that they came from."""
@@ -132,7 +147,7 @@ def cancel_redemption(call: Call, redemption_id: uuid.UUID) -> dict[str, Any]:
         redemption_id=redemption_id,
         now=call.now,
     )
-    return _voucher(given_back)
+    return voucher_shown(given_back)
 
 
 @reads(allowed=_READ, query=PageQuery, answer=page_of(RedemptionOut))
@@ -148,21 +163,39 @@ def list_vouchers(call: Call) -> Page[dict[str, Any]]:
         limit=limit + 1,
     )
     page = cut(rows, limit, lambda row: [str(row.id)])
-    return Page(items=[_voucher(row) for row in page.items], next_cursor=page.next_cursor)
+    return Page(items=[voucher_shown(row) for row in page.items], next_cursor=page.next_cursor)
 
 
-def offer_shown(row: OfferRecord) -> dict[str, Any]:
-    """An offer's members, with the title in the language of the request."""
-    names = [name for name in OfferRecord.__dataclass_fields__ if name != "programme"]
-    shown = {name: getattr(row, name) for name in names}
-    return {**shown, "title": row.title_zh if language() == "zh" else row.title_en}
+@reads(allowed=_READ, answer=None, downloads=("image/png",), raises=_OF_NO_USE)
+def get_voucher_png(call: Call, redemption_id: uuid.UUID) -> Response:
+    """The QR code of a voucher that can be used, as PNG."""
+    return Response(qr.png(_qr_text(call, redemption_id)), mimetype="image/png")
 
 
-def _voucher(row: Voucher) -> dict[str, Any]:
+@reads(allowed=_READ, answer=None, downloads=("image/svg+xml",), raises=_OF_NO_USE)
+def get_voucher_svg(call: Call, redemption_id: uuid.UUID) -> Response:
+    """The QR code of a voucher that can be used, as SVG."""
+    return Response(qr.svg(_qr_text(call, redemption_id)), mimetype="image/svg+xml")
+
+
+def _qr_text(call: Call, redemption_id: uuid.UUID) -> str:
+    found = voucher_of(
+        call.session,
+        programme=call.caller.programme,
+        citizen_id=call.caller.id,
+        redemption_id=redemption_id,
+        now=call.now,
+    )
+    if found.qr_text is None:
+        raise ended(call.session, redemption_id=redemption_id)
+    return found.qr_text
+
+
+def voucher_shown(row: Voucher) -> dict[str, Any]:
+    """A voucher's members, with the title in the language of the request."""
     shown = {name: getattr(row, name) for name in Voucher.__dataclass_fields__}
     return {
         **shown,
         "title": row.title_zh if language() == "zh" else row.title_en,
         "code": voucher.grouped(row.code) if row.code else None,
-        "qr_text": voucher.qr_text(row.code) if row.code else None,
     }

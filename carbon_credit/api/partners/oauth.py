@@ -128,6 +128,7 @@ def _for_client(call: Call) -> dict[str, object]:
         client_id=client.client_id,
         now=call.now,
         ttl_s=ttl_s,
+        till_id=client.till_id,
     )
     return _answer(token, ttl_s, client.scopes)
 

@@ -1,11 +1,14 @@
-"""Public keys: of access tokens (a JSON Web Key Set) and of dossiers (PEM)."""
+"""Public keys: of access tokens and of vouchers (JSON Web Key Sets) and of dossiers (PEM)."""
+
+from base64 import urlsafe_b64encode
 
 from flask import Response
 from marshmallow import fields
 
 from carbon_credit.api.operation import Call, reads
 from carbon_credit.api.schemas import Answer
-from carbon_credit.kernel.keys import private_key, public_pem
+from carbon_credit.kernel.keys import private_key, public_pem, raw_public
+from carbon_credit.redemption.signing import key_id, public_keys
 
 PEM = "application/x-pem-file"
 
@@ -39,3 +42,24 @@ def get_dossier_key(call: Call) -> Response:
     """The key by which `carbon-credit dossier verify --key` checks who signed a dossier."""
     key = private_key(call.runtime.settings.keys.dossier_private_pem)
     return Response(public_pem(key.public_key()), mimetype=PEM)
+
+
+@reads(answer=WebKeySet, uses_database=False)
+def get_voucher_keys(call: Call) -> object:
+    """The keys by which a till checks a voucher's QR code without a connection.
+
+    `kid` is the four hexadecimal digits by which the QR code names its key.
+    """
+    return {
+        "keys": [
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": urlsafe_b64encode(raw_public(key)).rstrip(b"=").decode(),
+                "kid": key_id(key).hex(),
+                "alg": "EdDSA",
+                "use": "sig",
+            }
+            for key in public_keys(call.runtime.settings.keys)
+        ]
+    }

@@ -3,7 +3,7 @@
 The mappings beside this file come with the program; any other is given by its path.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Table
 from datetime import datetime
 from decimal import Context, Decimal
@@ -14,10 +14,11 @@ from carbon_credit.imports.adapters.mapping import ColumnSpec, Mapping
 from carbon_credit.imports.adapters.measures import MAX_DIGITS, exact
 from carbon_credit.imports.adapters.pairs import Pairs
 from carbon_credit.imports.adapters.places import Measure, measure_by
-from carbon_credit.imports.adapters.reading import row_reader
+from carbon_credit.imports.adapters.reading import RowReader, row_reader
 from carbon_credit.imports.adapters.refusal import RowRefused
 from carbon_credit.imports.errors import AdapterRehearsalOnly, FormatRefused
-from carbon_credit.imports.formats import Column, Layout, RowSource
+from carbon_credit.imports.formats import Column, Layout, Record, RowSource
+from carbon_credit.imports.formats.delimited import DelimitedFile, Portion, records_of
 from carbon_credit.imports.riders import Riders
 from carbon_credit.imports.rows import Item, RowOutcome
 from carbon_credit.imports.stations import Stations
@@ -40,6 +41,7 @@ class Adapter:
 
     def __init__(self, loaded: LoadedMapping, *, measure: Measure, riders: Path | None) -> None:
         mapping = loaded.mapping
+        self.loaded = loaded
         self.name = mapping.name
         self.digest = loaded.digest
         self.rehearsal_only = mapping.rehearsal_only
@@ -64,30 +66,45 @@ class Adapter:
 
         A file that fails as a whole may do so after its first rides. Raises its errors.
         """
-        if _kin(source.format) not in map(_kin, self._layout.formats):
-            known = ", ".join(self._layout.formats)
-            raise FormatRefused(file=source.name, found=source.format, known=known)
+        self._check_format(source)
         if self._mapping.pairing is not None:
             yield from self._paired(source, now)
         else:
             yield from self._single(source, now)
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether the mapping alone says what becomes of a row: no other row, no list and no network does."""
+        return self._mapping.pairing is None and self._mapping.distance is None and self._riders is None
+
+    def portions(self, source: DelimitedFile) -> Iterator[Portion]:
+        """The lines of a file, not read yet. Raises what `items` does where a file fails as a whole."""
+        self._check_format(source)
+        return source.portions(self._columns, self._layout)
+
+    def read(self, portion: Portion, *, now: datetime) -> tuple[list[Item], "Sums", int]:
+        """What becomes of the rows of a portion, their control totals, and how many they are."""
+        assert self.row_by_row  # noqa: S101 the caller has looked
+        sums = Sums(self._mapping.control, self._at)
+        read = row_reader(self._mapping, self._at, measure=self._measure, riders=None)
+        records = list(records_of(portion))
+        return list(_items(records, read, sums, now)), sums, len(records)
+
+    def sums(self) -> "Sums":
+        """Control totals of nothing yet."""
+        return Sums(self._mapping.control, self._at)
+
+    def _check_format(self, source: RowSource) -> None:
+        if _kin(source.format) not in map(_kin, self._layout.formats):
+            known = ", ".join(self._layout.formats)
+            raise FormatRefused(file=source.name, found=source.format, known=known)
+
     def _single(self, source: RowSource, now: datetime) -> Iterator[Item]:
         riders = Riders(self._riders) if self._riders is not None else None
-        sums = _Sums(self._mapping.control, self._at)
+        sums = self.sums()
         try:
             read = row_reader(self._mapping, self._at, measure=self._measure, riders=riders)
-            for line, values in source.records(self._columns, self._layout):
-                if values is None:
-                    yield RowOutcome(line, "rejected", "row-malformed")
-                    continue
-                sums.add(values)
-                try:
-                    ride = read(line, values, now)
-                except RowRefused as refused:
-                    yield RowOutcome(line, refused.status, refused.reason)
-                else:
-                    yield ride
+            yield from _items(source.records(self._columns, self._layout), read, sums, now)
         finally:
             if riders is not None:
                 riders.close()
@@ -95,7 +112,7 @@ class Adapter:
 
     def _paired(self, source: RowSource, now: datetime) -> Iterator[Item]:
         assert self._mapping.pairing is not None  # noqa: S101 the caller has looked
-        sums = _Sums(self._mapping.control, self._at)
+        sums = self.sums()
         pairs = Pairs(self._mapping, self._mapping.pairing, self._at, self._measure)
         try:
             for line, values in source.records(self._columns, self._layout):
@@ -133,7 +150,19 @@ def make_adapter(
     return Adapter(loaded, measure=measure, riders=riders if by_list else None)
 
 
-class _Sums:
+def _items(records: Iterable[Record], read: RowReader, sums: "Sums", now: datetime) -> Iterator[Item]:
+    for line, values in records:
+        if values is None:
+            yield RowOutcome(line, "rejected", "row-malformed")
+            continue
+        sums.add(values)
+        try:
+            yield read(line, values, now)
+        except RowRefused as refused:
+            yield RowOutcome(line, refused.status, refused.reason)
+
+
+class Sums:
     """Control totals. What is no number counts nothing: the total then tells."""
 
     def __init__(self, control: tuple[str, ...], at: dict[str, int]) -> None:
@@ -142,6 +171,7 @@ class _Sums:
         self._parts = {name: Decimal() for name in control}
 
     def add(self, values: tuple[str, ...]) -> None:
+        """Count one row."""
         for name, place in self._places:
             text = values[place]
             if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS:
@@ -152,7 +182,14 @@ class _Sums:
             except RowRefused:
                 continue
 
+    def join(self, other: "Sums") -> None:
+        """Count what the other has counted, too."""
+        for name in self._whole:
+            self._whole[name] += other._whole[name]
+            self._parts[name] = _EXACT.add(self._parts[name], other._parts[name])
+
     def told(self) -> dict[str, int | str]:
+        """The exact total of each control column: a whole number, or its text."""
         return {name: self._told(name) for name in self._whole}
 
     def _told(self, name: str) -> int | str:

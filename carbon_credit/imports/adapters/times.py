@@ -96,8 +96,19 @@ def _iso(place: Placer, zone: ZoneInfo) -> TimeReader:
     parse = datetime.fromisoformat
     # Minute -> its offset as text: of most rows one look-up and one parse are then all that is done.
     offsets: dict[str, str] = {}
+    named: dict[str, str] = {}  # the same of rows that name the zone's offset themselves
 
     def read(text: str) -> datetime:
+        if (
+            len(text) == 25
+            and named.get(text[:16]) == text[19:]
+            and text[16] == ":"
+            and text[17:19].isdigit()
+        ):
+            try:
+                return parse(text)
+            except ValueError:
+                raise RowRefused("time-malformed") from None
         offset = offsets.get(text[:16])
         if offset is not None and len(text) == 19 and text[16] == ":" and text[17:].isdigit():
             try:
@@ -112,14 +123,21 @@ def _iso(place: Placer, zone: ZoneInfo) -> TimeReader:
         except ValueError:
             raise RowRefused("time-malformed") from None
         if found.tzinfo is not None:
-            return in_zone(found, zone)
+            moment = in_zone(found, zone)
+            if len(text) == 25 and moment.utcoffset() == found.utcoffset():
+                _remember(named, text[:16], text[19:])
+            return moment
         placed = place(found)
-        if len(offsets) >= _REMEMBERED:
-            offsets.clear()
-        offsets[text[:16]] = placed.replace(microsecond=0).isoformat()[19:]
+        _remember(offsets, text[:16], placed.replace(microsecond=0).isoformat()[19:])
         return placed
 
     return read
+
+
+def _remember(offsets: dict[str, str], minute: str, offset: str) -> None:
+    if len(offsets) >= _REMEMBERED:
+        offsets.clear()
+    offsets[minute] = offset
 
 
 def _epoch(microseconds: int, zone: ZoneInfo) -> TimeReader:

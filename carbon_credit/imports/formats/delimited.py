@@ -5,10 +5,10 @@ quotation mark spoils its own row and no other.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from carbon_credit.imports.errors import FileEmpty
 from carbon_credit.imports.formats.lines import line_blocks, text_blocks
@@ -16,6 +16,23 @@ from carbon_credit.imports.formats.packing import Progress
 from carbon_credit.imports.formats.source import PLAIN, Columns, Layout, Record, locate
 
 DELIMITERS = (",", ";", "|")
+
+
+class Splitting(NamedTuple):
+    """How a line falls into the values asked for: `width` fields in all, and the place of each value among
+    them, `width` itself for a column that is absent."""
+
+    delimiter: str
+    width: int
+    places: tuple[int, ...]
+
+
+class Portion(NamedTuple):
+    """Lines in a row that may hold data, blank ones included. `first`: the number of the first."""
+
+    splitting: Splitting
+    first: int
+    lines: list[str]
 
 
 class DelimitedFile:
@@ -34,20 +51,28 @@ class DelimitedFile:
         Where the file as a whole fails: `FileUnreadable`, `FileTruncated`, `FileEncoding`, `FileEmpty`,
         `ColumnsMissing`, `ColumnsRepeated`, `LineTooLong`.
         """
-        split: Any = None
+        for portion in self.portions(columns, layout):
+            for record in records_of(portion):
+                self.rows += 1
+                yield record
+
+    def portions(self, columns: Columns, layout: Layout = PLAIN) -> Iterator[Portion]:
+        """The same lines, not split yet: whoever splits them counts `rows`. Raises the same."""
+        splitting: Splitting | None = None
         texts = text_blocks(self._path, encoding=layout.encoding, progress=self._progress)
         for first, lines in line_blocks(texts, file=self.name):
-            for number, text in enumerate(lines, first):
-                if not text or text.isspace() or number <= layout.skip_rows:
+            begin = 0
+            while splitting is None and begin < len(lines):
+                text = lines[begin]
+                if _is_blank(text) or first + begin <= layout.skip_rows:
+                    begin += 1
                     continue
-                if split is None:
-                    delimiter, names = self._header(text, layout)
-                    split = _splitter(delimiter, len(names), locate(names, columns, file=self.name))
-                    if layout.names is None:
-                        continue
-                self.rows += 1
-                yield Record(number, split(text))
-        if split is None:
+                delimiter, names = self._header(text, layout)
+                splitting = Splitting(delimiter, len(names), locate(names, columns, file=self.name))
+                begin += layout.names is None
+            if splitting is not None and begin < len(lines):
+                yield Portion(splitting, first + begin, lines[begin:] if begin else lines)
+        if splitting is None:
             raise FileEmpty(file=self.name)
 
     def _header(self, text: str, layout: Layout) -> tuple[str, list[str]]:
@@ -59,11 +84,24 @@ class DelimitedFile:
         return delimiter, names
 
 
-def _splitter(delimiter: str, width: int, places: tuple[int, ...]) -> Any:
+def records_of(portion: Portion) -> Iterator[Record]:
+    """Every data row of a portion."""
+    split = _splitter(portion.splitting)
+    for number, text in enumerate(portion.lines, portion.first):
+        if not _is_blank(text):
+            yield Record(number, split(text))
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
+def _splitter(splitting: Splitting) -> Callable[[str], tuple[str, ...] | None]:
     """text -> the values asked for, or None where it has another number of fields or broken quoting."""
+    delimiter, width, places = splitting
     # A column that is absent points behind the last field: an empty one is put there.
     absent = width in places
-    pick: Any = itemgetter(*places) if len(places) > 1 else lambda fields: [fields[places[0]]]
+    pick: Any = itemgetter(*places) if len(places) > 1 else lambda fields: (fields[places[0]],)
 
     def split(text: str) -> tuple[str, ...] | None:
         fields = _fields(text, delimiter) if '"' in text else text.split(delimiter)
@@ -71,7 +109,9 @@ def _splitter(delimiter: str, width: int, places: tuple[int, ...]) -> Any:
             return None
         if absent:
             fields.append("")
-        return tuple([value.strip() for value in pick(fields)])
+        values: tuple[str, ...] = pick(fields)
+        # Most lines have no white space at all, and one look at the line is less than one at each value.
+        return values if text.split(None, 1) == [text] else tuple([value.strip() for value in values])
 
     return split
 

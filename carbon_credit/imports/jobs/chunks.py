@@ -15,7 +15,7 @@ import orjson
 from carbon_credit.events.errors import EventInvalid
 from carbon_credit.events.incoming import IncomingEvent, decode_event
 from carbon_credit.imports.errors import ImportUnreconciled
-from carbon_credit.imports.rows import Item, Ride, RowOutcome
+from carbon_credit.imports.rows import Cut, Item, Ride, RowOutcome, cut
 
 LANES = 16
 CHUNK_EVENTS = 2_000  # of 5,000 an event costs a quarter less, and a worker that dies loses more
@@ -70,11 +70,23 @@ class Cutter:
 
     def add(self, item: Item) -> NewChunk | None:
         """A chunk where one is full with this item. Raises ImportUnreconciled where a row comes twice."""
+        return self.add_cut(cut(item) if isinstance(item, Ride) else item)
+
+    def add_cut(self, item: Cut | RowOutcome) -> NewChunk | None:
+        """The same of a ride that is cut already."""
         if isinstance(item, RowOutcome):
             self._mark((item.line,))
             self._decided.append(item)
             return self._decided_chunk() if len(self._decided) >= self._chunk_decided else None
-        return self._add_ride(item)
+        self._mark(item.lines)
+        number = item.lane % len(self._lanes)
+        lane = self._lanes[number]
+        lane.texts.append(item.text)
+        lane.lines.append(item.lines)
+        lane.turns.append(self._turn)
+        lane.rows += len(item.lines)
+        self._turn += 1
+        return self._lane_chunk(number) if len(lane.texts) >= self._chunk_events else None
 
     def rest(self) -> Iterator[NewChunk]:
         """What is left over at the end of the file; a small file is one chunk."""
@@ -85,17 +97,6 @@ class Cutter:
         for number, lane in enumerate(self._lanes):
             if lane.texts:
                 yield self._lane_chunk(number)
-
-    def _add_ride(self, ride: Ride) -> NewChunk | None:
-        self._mark(ride.lines)
-        number = zlib.crc32(ride.card.encode("utf-8", "surrogatepass")) % len(self._lanes)
-        lane = self._lanes[number]
-        lane.texts.append(orjson.dumps(ride.event))
-        lane.lines.append(ride.lines)
-        lane.turns.append(self._turn)
-        lane.rows += len(ride.lines)
-        self._turn += 1
-        return self._lane_chunk(number) if len(lane.texts) >= self._chunk_events else None
 
     def _mark(self, lines: Lines) -> None:
         for line in lines:

@@ -8,7 +8,7 @@ from carbon_credit.kernel.digest import row_mac, same
 from carbon_credit.kernel.errors import CarbonError
 from carbon_credit.ledger.accounts import AccountKey, Balance, account_id
 from carbon_credit.ledger.audit.scope import Finding, Findings, Report, Scope, stream
-from carbon_credit.ledger.chart import check_account, problem_of, side_of
+from carbon_credit.ledger.chart import BACK_ONLY, check_account, problem_of, side_of
 from carbon_credit.ledger.entries import Entry, entry_mac
 from carbon_credit.ledger.models import ACCOUNT, RESOLUTION, SUMS, TRANSFER
 
@@ -85,6 +85,8 @@ def _misplaced(entry: Entry, debit: _Side, credit: _Side) -> str | None:
     for side in (debit, credit):
         if side[:2] != (entry.programme, entry.asset):
             return f"an account holds {side[1]} in {side[0]}, it moves {entry.asset} in {entry.programme}"
+    if entry.code in BACK_ONLY and entry.reverses_id is None:
+        return f"{entry.code} names no transfer that it takes back"
     return problem_of(entry.code, debit[2], credit[2], pending=entry.phase != "posted")
 
 

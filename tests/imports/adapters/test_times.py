@@ -101,6 +101,19 @@ def test_the_second_row_of_a_minute_is_judged_as_the_first() -> None:
             reader(bad)
 
 
+def test_a_row_that_names_its_offset_says_nothing_of_those_that_do_not() -> None:
+    reader = time_reader(("iso",), zone=NEW_YORK, ambiguous="refuse")
+    for text in ("2026-11-01 01:30:00-04:00", "2026-11-01 01:30:00-05:00", "2026-11-01 01:30:00-04:00") * 2:
+        again = reader(text)
+        assert again == datetime.fromisoformat(text)
+        assert again.isoformat(" ") == text  # in that zone it was both
+    with pytest.raises(RowRefused, match="time-ambiguous"):
+        reader("2026-11-01 01:30:00")
+    for bad in ("2026-11-01 01:30:61-04:00", "2026-11-01 01:30:1²-04:00", "2026-11-01 01:30.00-04:00"):
+        with pytest.raises(RowRefused, match="time-malformed"):
+            reader(bad)
+
+
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2037, 1, 1)), st.sampled_from([NEW_YORK, "Asia/Shanghai"]))  # noqa: DTZ001
 def test_what_a_zone_shows_is_read_back(moment: datetime, zone: str) -> None:
     local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))

@@ -1,0 +1,1 @@
+"""What malls of partners use: redeeming for citizens that they brought."""

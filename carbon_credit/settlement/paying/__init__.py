@@ -1,0 +1,1 @@
+"""Paying statements: the payment file, and what the bank answers."""

@@ -1,0 +1,1 @@
+"""Webhooks: merchants and partners are told what happened, by Standard Webhooks."""
