@@ -19,7 +19,8 @@ class Plan:
 
     The database holds `people`, and `history` events or transfers before the first round; `rides`
     more are credited where a whole file is. Where it is about a long file and all that is stored afterwards
-    `imported` rows are imported, and `beside` of them. So many `lots` of points end on one day.
+    `imported` rows are imported, and `beside` of them. So many `lots` of points end on one day;
+    a merchant's month has so many `uses`.
     """
 
     rounds: int
@@ -30,16 +31,18 @@ class Plan:
     imported: int
     beside: int
     lots: int
+    uses: int
 
 
 FULL = Plan(
-    5, 0.8, people=2000, history=20_000, rides=50_000, imported=200_000, beside=50_000, lots=1_000_000
-)
-QUICK = Plan(1, 0.02, people=100, history=500, rides=1500, imported=1500, beside=150, lots=2000)
+    5, 0.8, people=2000, history=20_000, rides=50_000,
+    imported=200_000, beside=50_000, lots=1_000_000, uses=100_000,
+)  # fmt: skip
+QUICK = Plan(1, 0.02, people=100, history=500, rides=1500, imported=1500, beside=150, lots=2000, uses=500)
 # A million rides, ten million imported and stored: hours, for a machine that has nothing else to do.
 CITY = Plan(
     rounds=3, seconds=5, people=2000, history=20_000, rides=1_000_000,
-    imported=10_000_000, beside=100_000, lots=1_000_000,
+    imported=10_000_000, beside=100_000, lots=1_000_000, uses=100_000,
 )  # fmt: skip
 
 

@@ -15,7 +15,9 @@ from bench import (
     http,
     ledger,
     lots,
+    offerrace,
     openfisca,
+    statement,
     stored,
     stream,
 )
@@ -40,6 +42,8 @@ def sections() -> dict[str, Section]:
         stored.SECTION: stored.measure,
         http.SECTION: http.measure,
         lots.SECTION: lots.measure,
+        offerrace.SECTION: offerrace.measure,
+        statement.SECTION: statement.measure,
     }
 
 

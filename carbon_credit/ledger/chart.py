@@ -81,6 +81,9 @@ KINDS: dict[str, Kind] = {
     "tax.payable": Kind(FEN, "guarded", owned=False),
 }
 
+# Rows that many want at one moment: they are locked after all others.
+SHARED = frozenset({"offer.stock", "offer.given", "merchant.points", "donation.points"})
+
 
 def _rule(asset: str, debit: str, credit: str, *, two_phase: bool = False, back_only: bool = False) -> Rule:
     return Rule(asset, frozenset(debit.split()), frozenset(credit.split()), two_phase, back_only)

@@ -1,7 +1,8 @@
 """Locks on the accounts that hold a balance: always in the same order.
 
-Grams, then debts, then the rest, each by id. So one posting of grams and points meets no other that
-posts them one after the other the wrong way round, and debts come before the lots that pay them.
+Grams, then debts, then the rest, then what many share (`chart.SHARED`), each by id. So one posting of grams
+and points meets no other that posts them one after the other the wrong way round, debts come before the lots
+that pay them, and a row that many want is locked last.
 """
 
 import uuid
@@ -14,12 +15,15 @@ from carbon_credit.kernel import wire
 from carbon_credit.kernel.bulk import driver, rows_by
 from carbon_credit.kernel.db import is_postgresql
 from carbon_credit.ledger.accounts import CO2E, Balance
+from carbon_credit.ledger.chart import SHARED
 from carbon_credit.ledger.models import ACCOUNT, SUMS
 from carbon_credit.ledger.queries import parts
 
 _COLUMNS = ("id", "kind", "asset", "side", *SUMS)
 _HOLDS = "side <> 'derived'"
-_ORDER = f"CASE WHEN asset = '{CO2E}' THEN 0 WHEN side = 'debt' THEN 1 ELSE 2 END, id"
+_SHARED = ", ".join(f"'{kind}'" for kind in sorted(SHARED))
+_CLASS = f"WHEN asset = '{CO2E}' THEN 0 WHEN side = 'debt' THEN 1 WHEN kind IN ({_SHARED}) THEN 3 ELSE 2"
+_ORDER = f"CASE {_CLASS} END, id"
 _LOCK_IF_OPEN = (
     f"SELECT {', '.join(_COLUMNS)} FROM account WHERE id = ANY (%b::uuid[]) AND {_HOLDS} "  # noqa: S608
     f"AND (SELECT count(*) FROM account WHERE id = ANY (%b::uuid[])) = %s ORDER BY {_ORDER} FOR UPDATE"

@@ -2,6 +2,7 @@
 
 Order of locks, the same in every verb, so that two batches cannot deadlock: open holds by id, then
 new accounts by id, then existing accounts (see `locks`), then everything else, which is only appended.
+A hold that many want at one moment goes by `hot.hold_hot`.
 """
 
 import uuid
@@ -99,7 +100,7 @@ def post_fresh(
     if any(columns[_REVERSES]):
         entries = map(Entry._make, zip(*columns, strict=True))
         note_reversals(session, [entry for entry in entries if entry.reverses_id is not None])
-    _write_columns(session, columns, _changes(added_by(zip(*columns[4:8], strict=True)), locked))
+    _write_columns(session, columns, changes_of(added_by(zip(*columns[4:8], strict=True)), locked))
 
 
 def hold(session: Session, *, transfers: Sequence[Transfer], now: datetime) -> None:
@@ -222,7 +223,7 @@ def _write_new(
     if any(entry.id in known and known[entry.id].content != entry.content for entry in entries):
         raise TransferConflict
     fresh = [entry for entry in entries if entry.id not in known]
-    changes = _changes(added(fresh), locked)
+    changes = changes_of(added(fresh), locked)
     note_reversals(session, [entry for entry in fresh if entry.reverses_id is not None])
     _write(session, fresh, changes)
     return fresh
@@ -235,6 +236,12 @@ def open_and_lock(
     locked = lock_if_open(session, ids=keys.values(), also=also)
     if locked is not None:
         return locked
+    open_accounts(session, keys)
+    return lock_accounts(session, ids=[*keys.values(), *also])
+
+
+def open_accounts(session: Session, keys: Mapping[AccountKey, uuid.UUID]) -> None:
+    """Open those accounts that are not there yet."""
     present = existing_accounts(session, ids=keys.values())
     rows = [
         (account, key.programme, key.asset, key.kind, key.owner, key.lot, side_of(key.kind), 0, 0, 0, 0)
@@ -243,7 +250,6 @@ def open_and_lock(
     ]
     columns = ("id", "programme", "asset", "kind", "owner", "lot", "side", *SUMS)
     insert_new(session, ACCOUNT, columns, sorted(rows, key=itemgetter(0)), "id")
-    return lock_accounts(session, ids=[*keys.values(), *also])
 
 
 def _write(session: Session, entries: Sequence[Entry], changes: Sequence[Change]) -> None:
@@ -271,7 +277,7 @@ def append_entries(session: Session, columns: Sequence[Sequence[Any]]) -> None:
         raise
 
 
-def _changes(sums: Mapping[int, Sequence[int]], locked: Mapping[int, LockedAccount]) -> list[Change]:
+def changes_of(sums: Mapping[int, Sequence[int]], locked: Mapping[int, LockedAccount]) -> list[Change]:
     """What of `sums` (see `added`) goes to each locked account. Raises where its balance does not allow it.
 
     The constraints of the table say the same; looked at first, the error can name the account, and
@@ -342,7 +348,7 @@ def _write_ends(session: Session, ends: Sequence[Entry]) -> None:
     locked = lock_accounts(
         session, ids={a for entry in ends for a in (entry.debit_account, entry.credit_account)}
     )
-    changes = _changes(added(ends), locked)
+    changes = changes_of(added(ends), locked)
     first: dict[uuid.UUID, Entry] = {}
     for entry in ends:
         if entry.pending_id is not None:

@@ -13,16 +13,15 @@ from carbon_credit.kernel.ids import new_id
 from carbon_credit.ledger import operations as ledger
 from carbon_credit.ledger.accounts import POINTS, AccountKey
 from carbon_credit.ledger.entries import Transfer
-from carbon_credit.ledger.errors import InsufficientBalance
+from carbon_credit.ledger.hot import hold_hot
 from carbon_credit.ledger.points import lot_key
 from carbon_credit.ledger.references import settled_as
-from carbon_credit.redemption.errors import OfferExhausted
 from carbon_credit.redemption.lots import today
 from carbon_credit.redemption.models import Redemption, RedemptionLot
 from carbon_credit.redemption.queries import given_key, stock_key
 
 
-def hold(
+def hold_first(
     session: Session,
     *,
     redemption: Redemption,
@@ -32,16 +31,12 @@ def hold(
 ) -> None:
     """Hold the piece and the points of each lot, for the merchant, or `donated`: for the offer's cause.
 
-    Raises OfferExhausted, InsufficientBalance.
+    The last act of a unit of work: the rows of the stock and of the merchant's points, which all want, come
+    last. Raises InsufficientBalance; where the stock has no piece left, what `refused_as` says.
 
     The holds have no time of their own: the redemption's decides, and only its sweep ends them.
     """
-    try:
-        ledger.hold(session, transfers=_transfers(redemption, parts, now, donated), now=now)
-    except InsufficientBalance as short:
-        if short.details["kind"] == "offer.stock":
-            raise OfferExhausted from short
-        raise
+    hold_hot(session, transfers=_transfers(redemption, parts, now, donated), now=now)
 
 
 def settle(session: Session, *, redemption_id: uuid.UUID, now: datetime) -> None:
@@ -106,7 +101,7 @@ def hold_again(session: Session, *, redemption_id: uuid.UUID, now: datetime) -> 
     for part in parts:
         part.hold_id = new_id()
     session.flush()
-    hold(session, redemption=redemption, parts=parts, now=now)
+    ledger.hold(session, transfers=_transfers(redemption, parts, now), now=now)
 
 
 def _transfers(

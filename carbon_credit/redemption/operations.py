@@ -9,15 +9,16 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Table, or_, select, update
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.offline import offline_tills
 from carbon_credit.identity.errors import CitizenNotFound
 from carbon_credit.identity.queries import citizen
-from carbon_credit.kernel.bulk import lock_alone, one_of
+from carbon_credit.kernel.bulk import append_rows, lock_alone, one_of, together
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.ids import new_id
+from carbon_credit.ledger.hot import refused_as
 from carbon_credit.ledger.queries import lots
 from carbon_credit.redemption import holds, voucher
 from carbon_credit.redemption.errors import (
@@ -30,11 +31,13 @@ from carbon_credit.redemption.models import Redemption, RedemptionLot
 from carbon_credit.redemption.notices import Heard, tell
 from carbon_credit.redemption.offering.entitlement import check_entitled
 from carbon_credit.redemption.offering.errors import OtherWay
-from carbon_credit.redemption.queries import OfferRecord, Voucher, offer, voucher_of
+from carbon_credit.redemption.queries import OfferRecord, Voucher, as_voucher, offer, voucher_of
 from carbon_credit.redemption.refusals import ended
 from carbon_credit.redemption.terms.offer import HELD, OTHER_WAYS
 
 MAX_SWEEP = 5_000
+_REDEMPTION: Table = Redemption.__table__  # type: ignore[assignment]
+_LOT: Table = RedemptionLot.__table__  # type: ignore[assignment]
 _HEARD = [getattr(Redemption, name) for name in Heard._fields]
 
 
@@ -56,7 +59,7 @@ def reserve(
     chosen = choose(
         session, programme=programme, citizen_id=citizen_id, offer_id=offer_id, kinds=HELD, now=now
     )
-    redemption_id = take_up(
+    held = take_up(
         session,
         chosen,
         citizen_id=citizen_id,
@@ -64,9 +67,7 @@ def reserve(
         partner_id=partner_id,
         now=now,
     )
-    return voucher_of(
-        session, programme=programme, citizen_id=citizen_id, redemption_id=redemption_id, now=now
-    )
+    return as_voucher(session, held, of=chosen, now=now)
 
 
 def choose(
@@ -106,8 +107,9 @@ def take_up(
     points: int,
     now: datetime,
     partner_id: uuid.UUID | None = None,
-) -> uuid.UUID:
-    """Hold a piece of what was chosen, and the points; the id of the redemption.
+) -> Redemption:
+    """Hold a piece of what was chosen, and the points: the last that its unit of work holds. The redemption
+    is written, and no object of the session.
 
     Raises OfferExhausted, InsufficientBalance.
     """
@@ -120,14 +122,16 @@ def take_up(
         RedemptionLot(redemption_id=redemption.id, lot=lot, points=some, hold_id=new_id())
         for lot, some in taken
     ]
-    session.add(redemption)
-    session.flush()
-    session.add_all(parts)
-    session.flush()
-    holds.hold(session, redemption=redemption, parts=parts, now=now, donated=chosen.kind == "donation")
     heard = Heard._make(getattr(redemption, name) for name in Heard._fields)
-    tell(session, "redemption.held", [heard], now=now, expires_at=redemption.expires_at)
-    return redemption.id
+    with refused_as(OfferExhausted), together(session):
+        for table, rows in ((_REDEMPTION, [redemption]), (_LOT, parts)):
+            names = [column.name for column in table.columns]
+            append_rows(session, table, names, [tuple(getattr(one, name) for name in names) for one in rows])
+        tell(session, "redemption.held", [heard], now=now, expires_at=redemption.expires_at)
+        holds.hold_first(
+            session, redemption=redemption, parts=parts, now=now, donated=chosen.kind == "donation"
+        )
+    return redemption
 
 
 def cancel(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import keys_of
@@ -173,7 +173,7 @@ def vouchers(
     )
     if after is not None:
         statement = statement.where(Redemption.id < after)
-    return [_voucher(session, row, now) for row in session.execute(statement)]
+    return [_voucher(session, row, tuple(of), now) for row, *of in session.execute(statement)]
 
 
 def voucher_of(
@@ -188,7 +188,13 @@ def voucher_of(
     found = session.execute(_redemptions().where(*wanted)).one_or_none()
     if found is None:
         raise RedemptionNotFound
-    return _voucher(session, found, now)
+    row, *of = found
+    return _voucher(session, row, tuple(of), now)
+
+
+def as_voucher(session: Session, held: Redemption, *, of: OfferRecord, now: datetime) -> Voucher:
+    """What `voucher_of` says of a redemption that is known, as is its offer."""
+    return _voucher(session, held, (of.title_zh, of.title_en, of.partial_use, of.kind), now)
 
 
 def counts(session: Session, *, programme: str) -> dict[str, int]:
@@ -232,8 +238,8 @@ def _redemptions() -> Select[Redemption, str, str, bool, str]:
     return statement.join(Offer, Offer.id == Redemption.offer_id).execution_options(**FRESH)
 
 
-def _voucher(session: Session, found: Row[Redemption, str, str, bool, str], now: datetime) -> Voucher:
-    row, title_zh, title_en, partial_use, kind = found
+def _voucher(session: Session, row: Redemption, offer: tuple[str, str, bool, str], now: datetime) -> Voucher:
+    title_zh, title_en, partial_use, kind = offer
     # A hold past its time is of no use, swept or not: the citizen is told so.
     state = "expired" if row.state == "held" and row.expires_at <= now else row.state
     left_fen = left_of(

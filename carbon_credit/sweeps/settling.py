@@ -5,7 +5,7 @@
     expiry         give back the points of vouchers not used in time, let points expire
     cut-off        the instant that divides this month's consumptions from the next
     statements     one for each merchant, each in a unit of work of its own
-    replenishment  fill up the offers that are filled up every month
+    replenishment  fill up the offers that are filled up every month and due by now
 
 Each portion of a step writes down, with its own work, what it has done: after a kill the next run finds the
 first step that is not done, and in it the first piece that is not. Run twice, nothing is done twice.
@@ -22,6 +22,7 @@ from carbon_credit.offsets.ended import take_back_ended
 from carbon_credit.quantification.closing import close_month, close_portion, open_days
 from carbon_credit.quantification.periods import closed_months
 from carbon_credit.redemption.lots import expire_lots
+from carbon_credit.redemption.offering.replenishing import replenish_due
 from carbon_credit.redemption.operations import expire_due
 from carbon_credit.settlement.issuing.issue import issue_statement
 from carbon_credit.settlement.months import cut_off
@@ -139,8 +140,10 @@ def _issue(session: Session, run: Run, step: Held, now: datetime) -> tuple[int, 
     return int(found is not None), False
 
 
-def _replenish(_session: Session, _run: Run, step: Held, _now: datetime) -> tuple[int, bool]:
-    return 0, True
+def _replenish(session: Session, run: Run, _step: Held, now: datetime) -> tuple[int, bool]:
+    """Offers that are due by now; the rest of the month's first day is for the sweep `offers`."""
+    done = replenish_due(session, now=now, limit=_AT_ONCE, programme=run.programme)
+    return done, done < _AT_ONCE
 
 
 _WORK: dict[str, Callable[[Session, Run, Held, datetime], tuple[int, bool]]] = {

@@ -75,6 +75,7 @@ class Held:
     """A voucher that a citizen holds, and the merchant who takes it."""
 
     code: str
+    offer: UUID
     merchant: UUID
     expires_at: datetime
 
@@ -86,8 +87,8 @@ class Held:
         )
 
 
-def hold_a_voucher(world: World, *, points: int, ttl_s: int = 3600) -> Held:
-    """The first citizen gets a voucher of an offer made for it."""
+def hold_a_voucher(world: World, *, points: int, ttl_s: int = 3600, **more: Any) -> Held:
+    """The first citizen gets a voucher of an offer made for it. `more`: terms of the offer."""
     now, programme = world.now, world.programme
     merchant, operator = world.party("merchant", "Tea house"), world.party("operator", "Office")
     terms = offers.OfferTerms(
@@ -98,6 +99,7 @@ def hold_a_voucher(world: World, *, points: int, ttl_s: int = 3600) -> Held:
         opens_at=now,
         closes_at=now + timedelta(days=1),
         voucher_ttl_s=ttl_s,
+        **more,
     )
 
     def deed(session: Session) -> Held:
@@ -110,6 +112,6 @@ def hold_a_voucher(world: World, *, points: int, ttl_s: int = 3600) -> Held:
             session, programme=programme, citizen_id=world.citizens[0], offer_id=offer_id, now=now
         )
         assert held.code
-        return Held(held.code, merchant, now + timedelta(seconds=ttl_s))
+        return Held(held.code, offer_id, merchant, now + timedelta(seconds=ttl_s))
 
     return transact(world.database, deed)

@@ -23,7 +23,8 @@ from carbon_credit.sweeps import SWEEPS
 from carbon_credit.sweeps.audit import audit_everything
 from carbon_credit.tables import metadata
 from tests.catalogue.conftest import ANNA, Office
-from tests.flows.conftest import cheating, findings, hold_a_voucher
+from tests.flows.conftest import cheating, findings
+from tests.flows.settling import hold_a_funded_voucher, settle_two_months
 from tests.world import World, metro
 
 SEALED = sorted(table.name for table in metadata.tables.values() if "mac" in table.columns)
@@ -44,12 +45,14 @@ PROJECT = {
 
 def full_world(database: Database) -> World:
     """A row in every sealed table: rides, one withdrawn, one computed again, one a part of its event; a
-    voucher used; a month closed; a batch; a seal; a value confirmed."""
+    voucher used and its merchant settled; a month closed; a batch; a seal; a value confirmed."""
     world = World(database)
     rides = [metro(f"M-{n}", person=n % 2, at="2026-10-20T08:00:00+08:00") for n in range(6)]
     world.credit(*rides, backfill=True)
     world.withdraw("M-5")
-    hold_a_voucher(world, points=1).consume(world)
+    held = hold_a_funded_voucher(world, points=1)
+    held.consume(world)
+    settle_two_months(world, held)
     later = world.now + timedelta(days=365)
     assert transact(database, lambda session: SWEEPS["seal"].batch(session, later, 1000)) > 0
     world.close_month(date(2026, 10, 1))

@@ -1,7 +1,7 @@
 """Settling a month: its steps in order, once each, and going on after being killed anywhere."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +94,19 @@ def test_killed_anywhere_it_goes_on_where_it_was(market: Market, closed: None) -
     assert run.state == "done"
     assert {step.step: step.done for step in run.steps}["statements"] == 1
     assert market.payable() == 1_000
+    market.audit()
+
+
+def test_the_last_step_fills_up_what_is_due(market: Market, closed: None) -> None:
+    closes_at = market.now + timedelta(days=90)
+    monthly = market.offer(pieces=3, replenish_pieces=5, closes_at=closes_at)
+    once = market.offer(pieces=3, closes_at=closes_at)
+    market.now = OVER
+    run = settle(market)
+    assert {step.step: step.done for step in run.steps}["replenishment"] == 1
+    assert (market.stock(monthly)[0], market.stock(once)[0]) == (5, 3)
+    settle(market)
+    assert market.stock(monthly)[0] == 5
     market.audit()
 
 

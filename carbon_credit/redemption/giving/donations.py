@@ -67,7 +67,7 @@ def donate(
     if given < chosen.points_price or (chosen.stocked and given != chosen.points_price):
         more = ("", "") if chosen.stocked else (" or more", "或以上")
         raise DonationAmount(points=chosen.points_price, or_more=more[0], or_more_zh=more[1])
-    redemption_id = take_up(session, chosen, citizen_id=citizen_id, points=given, now=now)
+    redemption_id = take_up(session, chosen, citizen_id=citizen_id, points=given, now=now).id
     text = voucher.code_of(keys_of(session).voucher, redemption_id=redemption_id)
     found = find(session, merchant_id=chosen.merchant_id, text=text, kinds=("donation",))
     use(session, found, place=Place(chosen.merchant_id), value_fen=None, at=now, now=now)

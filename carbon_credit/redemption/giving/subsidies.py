@@ -76,7 +76,7 @@ def apply_for_subsidy(
     _check_person_cap(session, chosen, citizen_id=citizen_id)
     lock_alone(session, *(f"subsidy {programme} {digest}" for digest in digests))
     _free_number(session, programme, document.kind, digests)
-    redemption_id = take_up(session, chosen, citizen_id=citizen_id, points=chosen.points_price, now=now)
+    redemption_id = take_up(session, chosen, citizen_id=citizen_id, points=chosen.points_price, now=now).id
     row = Subsidy(
         redemption_id=redemption_id,
         programme=programme,

@@ -37,16 +37,17 @@ def due_at(offer_id: uuid.UUID, month: date, zone: ZoneInfo) -> datetime:
     return start + timedelta(seconds=int.from_bytes(digest[:8], "big") % SPREAD_S)
 
 
-def replenish_due(session: Session, *, now: datetime, limit: int) -> int:
+def replenish_due(session: Session, *, now: datetime, limit: int, programme: str | None = None) -> int:
     """Fill up to `limit` offers that are due and were not filled this month; how many were looked at.
+    Of one programme, or of all.
 
     A month that nobody swept is not made up for. An offer has its first one in the month after it was made.
     """
     done = 0
-    for programme in programme_codes(session):
-        zone = ZoneInfo(time_zone(session, programme=programme))
+    for code in [programme] if programme else programme_codes(session):
+        zone = ZoneInfo(time_zone(session, programme=code))
         month = now.astimezone(zone).date().replace(day=1)
-        for offer in _waiting(session, programme, month, zone, now):
+        for offer in _waiting(session, code, month, zone, now):
             if done >= limit:
                 return done
             done += _replenish(session, offer, month=month, zone=zone, now=now)
