@@ -9,7 +9,7 @@ from carbon_credit.kernel.unit_of_work import transact
 from carbon_credit.ledger import operations as ledger
 from carbon_credit.ledger.accounts import FEN, AccountKey
 from carbon_credit.ledger.entries import Transfer
-from carbon_credit.settlement import disputes, operations, terms
+from carbon_credit.settlement import disputes, terms
 from carbon_credit.settlement.issuing.issue import issue_statement
 from carbon_credit.settlement.paying.files import make_payment_file
 from tests.flows.conftest import Held, hold_a_voucher
@@ -43,28 +43,26 @@ def hold_a_funded_voucher(world: World, *, points: int) -> Held:
 
 
 def settle_two_months(world: World, held: Held) -> None:
-    """November's statement disputed, answered, agreed and sent to the bank; December's with the answer."""
+    """November's statement disputed, answered (so it is agreed) and sent; December's with the answer."""
     first = _issue(world, held, NOVEMBER)
     now = _AFTER[NOVEMBER]
     mine: dict[str, Any] = {"programme": world.programme, "now": now}
 
-    def object_and_answer(session: Any) -> None:
-        merchant = f"merchant:{held.merchant}"
+    def dispute_and_answer(session: Any) -> None:
         asked = disputes.open_dispute(
             session,
             merchant_id=held.merchant,
             statement_id=first,
             offer_id=held.offer,
             reason="少计一笔",
-            actor=merchant,
+            actor=f"merchant:{held.merchant}",
             **mine,
         )
         disputes.answer_dispute(
             session, dispute_id=asked.id, answer="已核实", adjusted_fen=30, actor=OTHER, **mine
         )
-        operations.agree(session, statement_id=first, actor=merchant, **mine)
 
-    transact(world.database, object_and_answer)
+    transact(world.database, dispute_and_answer)
     transact(world.database, lambda session: make_payment_file(session, actor=ISSUER, **mine))
     _issue(world, held, DECEMBER)
 

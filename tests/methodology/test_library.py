@@ -96,10 +96,10 @@ def test_values_known_to_be_made_up_or_obsolete_are_not_here(value: str) -> None
 
 
 def test_the_whole_library_loads_in_no_time() -> None:
-    # The best of some tries: what others do on the machine is not what is measured.
+    # The best of some tries, by the processor's time: what others do on the machine is not what is measured.
     times: list[float] = []
     while not times or (min(times) >= 0.3 and len(times) < 8):
-        started = time.perf_counter()
+        started = time.process_time()
         load_library(LIBRARY)
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     assert min(times) < 0.3
