@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -34,7 +35,8 @@ from carbon_credit.ledger.accounts import FEN, POINTS, AccountKey
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.points import lot_key
 from carbon_credit.redemption.offering.stock import add_stock
-from carbon_credit.redemption.offers import OfferTerms, approve_offer, propose_offer
+from carbon_credit.redemption.offers import approve_offer, propose_offer
+from carbon_credit.redemption.terms.offer import OfferTerms
 from carbon_credit.settlement.issuing.issue import issue_statement
 from carbon_credit.settlement.queries import statement
 from carbon_credit.settlement.rendering.files import FORMS, write_statement
@@ -119,7 +121,7 @@ def _market(database: Database, uses: int) -> UUID:
             for role in ("merchant", "operator", "partner")
         )
         (citizen,) = register_citizens(session, partner_id=partner, links_of=[[]], now=at)
-        where = {"programme": PROGRAMME, "merchant_id": merchant, "address": "广州"}
+        where: dict[str, Any] = {"programme": PROGRAMME, "merchant_id": merchant, "address": "广州"}
         stores = [open_store(session, name=f"门店 {number}", now=at, **where).id for number in range(STORES)]
         given = [points.PointsGrant(citizen, uses * PRICE, LOT, None, at)]
         points.grants(session, items=given, programme=PROGRAMME, now=at)

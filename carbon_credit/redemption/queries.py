@@ -173,7 +173,7 @@ def vouchers(
     )
     if after is not None:
         statement = statement.where(Redemption.id < after)
-    return [_voucher(session, row, tuple(of), now) for row, *of in session.execute(statement)]
+    return [_voucher(session, *row, now=now) for row in session.execute(statement)]
 
 
 def voucher_of(
@@ -188,13 +188,12 @@ def voucher_of(
     found = session.execute(_redemptions().where(*wanted)).one_or_none()
     if found is None:
         raise RedemptionNotFound
-    row, *of = found
-    return _voucher(session, row, tuple(of), now)
+    return _voucher(session, *found, now=now)
 
 
 def as_voucher(session: Session, held: Redemption, *, of: OfferRecord, now: datetime) -> Voucher:
     """What `voucher_of` says of a redemption that is known, as is its offer."""
-    return _voucher(session, held, (of.title_zh, of.title_en, of.partial_use, of.kind), now)
+    return _voucher(session, held, of.title_zh, of.title_en, of.partial_use, of.kind, now=now)
 
 
 def counts(session: Session, *, programme: str) -> dict[str, int]:
@@ -238,8 +237,16 @@ def _redemptions() -> Select[Redemption, str, str, bool, str]:
     return statement.join(Offer, Offer.id == Redemption.offer_id).execution_options(**FRESH)
 
 
-def _voucher(session: Session, row: Redemption, offer: tuple[str, str, bool, str], now: datetime) -> Voucher:
-    title_zh, title_en, partial_use, kind = offer
+def _voucher(
+    session: Session,
+    row: Redemption,
+    title_zh: str,
+    title_en: str,
+    partial_use: bool,
+    kind: str,
+    *,
+    now: datetime,
+) -> Voucher:
     # A hold past its time is of no use, swept or not: the citizen is told so.
     state = "expired" if row.state == "held" and row.expires_at <= now else row.state
     left_fen = left_of(
