@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from bench import openfisca, report
+from bench import offerrace, openfisca, report
 from bench.databases import server_version
 from bench.measure import CITY, FULL, QUICK, Figure
 from bench.sections import run_alone, sections
@@ -41,6 +41,9 @@ def main() -> None:
             continue
         if name == openfisca.SECTION and not openfisca.installed():
             print("  skipped: openfisca-core is not installed (make bench installs it)", flush=True)
+            continue
+        if name == offerrace.SECTION and offerrace.program() is None:
+            print("  skipped: pgbench, which comes with the PostgreSQL server, is not here", flush=True)
             continue
         started = perf_counter()
         found = run_alone(name, section, plan)

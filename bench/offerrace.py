@@ -2,6 +2,7 @@
 
 import multiprocessing
 import re
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -188,7 +189,7 @@ def _pgbench(database: Database) -> float:
         script = Path(folder) / "one_row.sql"
         script.write_text(PGBENCH)
         command = [
-            *(_program(), "--no-vacuum", f"--client={CONNECTIONS}", f"--jobs={PROCESSES}"),
+            *(program() or "pgbench", "--no-vacuum", f"--client={CONNECTIONS}", f"--jobs={PROCESSES}"),
             *(f"--transactions={CITIZENS // CONNECTIONS}", f"--file={script}", url),
         ]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -198,7 +199,7 @@ def _pgbench(database: Database) -> float:
     return float(found[1])
 
 
-def _program() -> str:
-    """pgbench comes with the server; Debian keeps it beside the server's programs."""
+def program() -> str | None:
+    """pgbench comes with the server; Debian keeps it beside the server's programs. None: it is not here."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))
-    return str(installed[-1]) if installed else "pgbench"
+    return str(installed[-1]) if installed else shutil.which("pgbench")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import offerrace
+
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = ("metro or bus ride", "household electricity", "metro trip, mean method")
 ENGINE = {f"{what}, {task}" for task in TASKS for what in ("evaluate", "explain", "Decimal by hand")} | {
@@ -54,6 +56,17 @@ LOTS = {
     "most memory of the process that expires",
     "most memory of the process",
 }
+RACE = {
+    "attempts, 100 pieces",
+    "vouchers, 100 pieces",
+    "vouchers, 500 pieces",
+    "pgbench, 500 updates of one row",
+}
+STATEMENT = {
+    f"{what} of 500 uses{of}"
+    for what in ("issue", "csv", "xlsx", "pdf")
+    for of in ("", ": time", ": most memory")
+} | {"one INSERT and one SUM of the same uses", "most memory of the process"}
 BATCHES = {"batches of 1,000, 8 connections", "import of the same rows, 2 together"}
 HTTP = {
     "batches of 1,000, 8 connections",
@@ -84,7 +97,7 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
     kinds = {"SQLite": ("INSERT", "executemany", "executemany"), "PostgreSQL": ("INSERT", "COPY", "COPY")}
     for kind, ways in kinds.items():
         if kind == "PostgreSQL" and postgresql_template is None:
-            assert ran.stdout.count("skipped: no PostgreSQL server") == 9
+            assert ran.stdout.count("skipped: no PostgreSQL server") == 11
             continue
         expected[f"Ledger on {kind}"] = on_database("post", "transfer", ways)
         memory = {"Python memory of one batch of 1,000"}
@@ -99,6 +112,11 @@ def test_every_row_is_measured_and_printed(tmp_path: Path, postgresql_template: 
         closing = {"close the day", "import its events", "most memory of the process"}
         expected["Closing on PostgreSQL"] = closing
         expected |= {"HTTP on PostgreSQL": HTTP, "Expiry of lots on PostgreSQL": LOTS}
+        expected["Statement of a month on PostgreSQL"] = STATEMENT
+        if offerrace.program() is None:
+            assert "skipped: pgbench" in ran.stdout
+        else:
+            expected["Race for an offer on PostgreSQL"] = RACE | {"most memory of the process"}
     found: dict[str, set[str]] = {}
     for figure in json.loads(file.read_text(encoding="utf-8"))["figures"]:
         assert figure["median"] > 0
