@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,21 @@ def run(var: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
         return Told(status, said.out, said.err)
 
     return run
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, run: Run, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Database]:
+    """`carbon-credit ARGS` and its database: the embedded one, and a server's."""
+    if request.param == "sqlite":
+        found: Database = request.getfixturevalue("embedded")
+        return run, found
+    found = request.getfixturevalue("postgresql_database")
+    # The commands run in this process: each with a pool of its own, they would leave connections open.
+    monkeypatch.setattr("carbon_credit.cli.context.open_database", lambda _settings: found)
+    return partial(run, DATABASE_URL=found.engine.url.render_as_string(hide_password=False)), found
+
+
+def operator(run: Run, name: str = "Office") -> str:
+    """A new credential of an operator, as `--as` takes it."""
+    told = run("party", "add", "--programme", "x-gd-sz", "--role", "operator", "--name", name, "--json").json
+    return f"{told['client_id']}:{told['client_secret']}"
