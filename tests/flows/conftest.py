@@ -87,10 +87,12 @@ class Held:
         )
 
 
-def hold_a_voucher(world: World, *, points: int, ttl_s: int = 3600, **more: Any) -> Held:
-    """The first citizen gets a voucher of an offer made for it. `more`: terms of the offer."""
+def hold_a_voucher(
+    world: World, *, points: int, ttl_s: int = 3600, shop: str = "Tea house", **more: Any
+) -> Held:
+    """The first citizen gets a voucher of a new shop's offer, made for it. `more`: terms of the offer."""
     now, programme = world.now, world.programme
-    merchant, operator = world.party("merchant", "Tea house"), world.party("operator", "Office")
+    merchant, operator = world.party("merchant", shop), world.party("operator", f"Office for the {shop}")
     terms = offers.OfferTerms(
         title_zh="茶",
         title_en="Tea",

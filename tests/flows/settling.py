@@ -23,12 +23,13 @@ _AFTER = {
 }
 
 
-def hold_a_funded_voucher(world: World, *, points: int) -> Held:
-    """A voucher that the programme's fund pays for, at a merchant with terms and a payee."""
+def hold_a_funded_voucher(world: World, *, points: int, **more: Any) -> Held:
+    """A voucher that the programme's fund pays for, at a merchant with terms and a payee. `more`: of the shop
+    and its offer."""
     fund = AccountKey(world.programme, FEN, "programme.fund")
     given = Transfer(new_id(), "fund.add", AccountKey(world.programme, FEN, "bank"), fund, 100_000, world.now)
     transact(world.database, lambda session: ledger.post(session, transfers=[given], now=world.now))
-    held = hold_a_voucher(world, points=points, funding="fund")
+    held = hold_a_voucher(world, points=points, funding="fund", **more)
     who: dict[str, Any] = {"programme": world.programme, "merchant_id": held.merchant, "now": world.now}
     paid = {"fee_bps": 100, "fee_per_use_fen": 0, "invoice_required": False}
     payee = terms.Payee("珠江茶饮有限公司", "某银行广州分行", "6222020200012345678")
