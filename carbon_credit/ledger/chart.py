@@ -127,6 +127,8 @@ CODES: dict[str, Rule] = {
     # What an offer promises is set aside when pieces are added, and what is left of it returns.
     "offer.reserve": _rule(FEN, "programme.fund subsidy.budget", "offer.budget"),
     "offer.unreserve": _rule(FEN, "offer.budget", "programme.fund subsidy.budget"),
+    # What the answer to a dispute gives: by way of the budget, so that all money of an offer is seen there.
+    "offer.adjust": _rule(FEN, "programme.fund subsidy.budget", "offer.budget", two_phase=True),
     "subsidy.grant": _rule(FEN, "offer.budget", "citizen.benefit"),
     "sale.book": _rule(FEN, "sale.receivable", "sale.proceeds"),
     "sale.unbook": _rule(FEN, "sale.proceeds", "sale.receivable"),

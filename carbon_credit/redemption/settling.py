@@ -1,18 +1,23 @@
-"""What settlement asks: uses as relations to select from, and which money pays for an offer.
+"""What settlement asks: uses as relations to select from, what pays for an offer, and where its rest goes.
 
 It adds up by the hundred thousand, in the database, and never sees who used a voucher.
 """
 
 import uuid
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from sqlalchemy import Subquery, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
-from carbon_credit.ledger.accounts import FEN, AccountKey
+from carbon_credit.ledger import operations as ledger
+from carbon_credit.ledger.accounts import FEN, AccountKey, account_id
+from carbon_credit.ledger.entries import Transfer
+from carbon_credit.ledger.locks import LockedAccount
+from carbon_credit.ledger.queries import balances
 from carbon_credit.redemption.models import Consumption, Offer, Redemption
+from carbon_credit.redemption.offering import money
 
 
 def consumption_rows() -> Subquery:
@@ -50,32 +55,40 @@ def uses_with_offers() -> Subquery:
     )
 
 
-def budget_keys(
-    session: Session, *, programme: str, offer_ids: Collection[uuid.UUID]
-) -> dict[uuid.UUID, AccountKey]:
-    """What pays for each offer, and where it returns: what is set aside for it, or who set it aside where the
-    offer was wound up and nobody looks after its rest any more."""
-    found = {}
-    for row in _payers(session, offer_ids):
-        wound_up = row.wound_up_at is not None
-        found[row.id] = (
-            _payer(programme, row) if wound_up else AccountKey(programme, FEN, "offer.budget", row.id)
-        )
-    return found
+def budget_key(programme: str, offer_id: uuid.UUID) -> AccountKey:
+    """What pays for the uses of an offer, also after it was wound up: what is owed is left there."""
+    return AccountKey(programme, FEN, "offer.budget", offer_id)
 
 
-def payer_key(session: Session, *, programme: str, offer_id: uuid.UUID) -> AccountKey | None:
+def payer_key(session: Session, *, offer_id: uuid.UUID) -> AccountKey | None:
     """The fund or subsidy that pays for an offer; None where its merchant does."""
-    (row,) = _payers(session, [offer_id])
-    return None if row.funding == "merchant" else _payer(programme, row)
+    offer = session.get_one(Offer, offer_id)
+    return money.payer_key(offer) if money.is_funded(offer) else None
 
 
-def _payers(session: Session, offer_ids: Collection[uuid.UUID]) -> Sequence[Any]:
-    columns = (Offer.id, Offer.funding, Offer.budget_id, Offer.wound_up_at)
-    return session.execute(select(*columns).where(one_of(session, Offer.id, offer_ids))).all()
+def left_in_budgets(session: Session, *, merchant_id: uuid.UUID) -> set[uuid.UUID]:
+    """The merchant's offers that were wound up and whose budget is not empty."""
+    ended = (Offer.merchant_id == merchant_id, Offer.wound_up_at.is_not(None), Offer.funding != "merchant")
+    keys = {
+        budget_key(row.programme, row.id): row.id
+        for row in session.execute(select(Offer.id, Offer.programme).where(*ended))
+    }
+    found = balances(session, keys=list(keys))
+    return {offer_id for key, offer_id in keys.items() if found[key].available > 0}
 
 
-def _payer(programme: str, row: Any) -> AccountKey:
-    if row.funding == "subsidy":
-        return AccountKey(programme, FEN, "subsidy.budget", row.budget_id)
-    return AccountKey(programme, FEN, "programme.fund")
+def return_what_is_left(session: Session, *, offer_ids: Collection[uuid.UUID], now: datetime) -> None:
+    """Give the whole budget of offers that were wound up, and of which all is settled, back to who paid."""
+    offers = session.scalars(
+        select(Offer).where(one_of(session, Offer.id, offer_ids)).order_by(Offer.id)
+    ).all()
+
+    def rest(locked: Mapping[int, LockedAccount]) -> list[Transfer]:
+        moved: list[Transfer] = []
+        for offer in offers:
+            left = locked[account_id(money.budget_key(offer)).int].balance.available
+            moved += money.returned(offer, fen=left, now=now)
+        return moved
+
+    accounts = [key for offer in offers for key in (money.budget_key(offer), money.payer_key(offer))]
+    ledger.post_fresh(session, transfers=[], accounts=accounts, then=rest, now=now)

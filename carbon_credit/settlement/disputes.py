@@ -15,7 +15,7 @@ from carbon_credit.kernel.bulk import insert_new, lock_alone
 from carbon_credit.kernel.ids import new_id
 from carbon_credit.ledger import operations as ledger
 from carbon_credit.ledger.entries import Transfer
-from carbon_credit.redemption.settling import payer_key
+from carbon_credit.redemption.settling import budget_key, payer_key
 from carbon_credit.settlement.errors import (
     AdjustmentUnfunded,
     AnswerForbidden,
@@ -24,7 +24,6 @@ from carbon_credit.settlement.errors import (
     DisputeNotFound,
     LineUnknown,
 )
-from carbon_credit.settlement.issuing.posting import payable_key
 from carbon_credit.settlement.models import Dispute, StatementLine
 from carbon_credit.settlement.queries import StatementRecord, statement
 from carbon_credit.settlement.states import take_step
@@ -185,16 +184,16 @@ def disputes(
 def _set_aside(session: Session, found: Dispute, adjusted_fen: int, now: datetime) -> UUID | None:
     if adjusted_fen == 0:
         return None
-    payer = payer_key(session, programme=found.programme, offer_id=found.offer_id)
+    payer = payer_key(session, offer_id=found.offer_id)
     if payer is None:
         raise AdjustmentUnfunded
     if adjusted_fen < 0:  # taken back with the next statement, as far as that reaches
         return None
     held = Transfer(
         id=new_id(),
-        code="merchant.accrue",
+        code="offer.adjust",
         debit=payer,
-        credit=payable_key(found.programme, found.merchant_id),
+        credit=budget_key(found.programme, found.offer_id),
         amount=adjusted_fen,
         effective_at=now,
         reference=found.id,

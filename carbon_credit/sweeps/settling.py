@@ -25,6 +25,7 @@ from carbon_credit.redemption.lots import expire_lots
 from carbon_credit.redemption.offering.replenishing import replenish_due
 from carbon_credit.redemption.operations import expire_due
 from carbon_credit.settlement.issuing.issue import issue_statement
+from carbon_credit.settlement.issuing.leftovers import return_leftovers
 from carbon_credit.settlement.months import cut_off
 from carbon_credit.settlement.runs import (
     Held,
@@ -136,6 +137,7 @@ def _issue(session: Session, run: Run, step: Held, now: datetime) -> tuple[int, 
         actor=run.started_by,
         now=now,
     )
+    return_leftovers(session, merchant_id=merchant_id, now=now)
     step.reached(merchant_id)
     return int(found is not None), False
 

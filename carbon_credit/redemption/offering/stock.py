@@ -15,7 +15,7 @@ from carbon_credit.ledger.errors import InsufficientBalance
 from carbon_credit.ledger.locks import LockedAccount
 from carbon_credit.ledger.references import posted_out_of
 from carbon_credit.redemption.errors import OfferInvalid, OfferNotFound, OfferState
-from carbon_credit.redemption.models import Offer, Redemption
+from carbon_credit.redemption.models import Consumption, Offer, Redemption
 from carbon_credit.redemption.offering import money
 from carbon_credit.redemption.offering.errors import BudgetExhausted
 from carbon_credit.redemption.offering.unseen import withdraw_unseen
@@ -96,7 +96,8 @@ def return_rest(session: Session, *, offer: Offer, now: datetime) -> None:
     """Take all pieces out that nobody holds, and give back what of the money is owed to nobody.
 
     For an offer that is closed. Owed is the value of what is held, and of what was consumed and not yet
-    settled with the merchant; a discount smaller than its ceiling leaves something over.
+    settled with the merchant; a discount smaller than its ceiling leaves something over. What is kept too
+    long, for uses that were undone, settlement returns when all of the offer is settled.
     """
     if not offer.stocked:
         return
@@ -117,7 +118,8 @@ def return_rest(session: Session, *, offer: Offer, now: datetime) -> None:
             transfers.append(out)
         if money.is_funded(offer):
             # Counted under the locks: who holds or consumes a piece has to pass the stock's account.
-            spare = _available(locked, money.budget_key(offer)) - owed_fen(session, offer=offer, now=now)
+            kept = owed_fen(session, offer=offer, now=now) + _undone_fen(session, offer)
+            spare = _available(locked, money.budget_key(offer)) - kept
             transfers += money.returned(offer, fen=max(spare, 0), now=now)
         return transfers
 
@@ -128,7 +130,8 @@ def return_rest(session: Session, *, offer: Offer, now: datetime) -> None:
 def owed_fen(session: Session, *, offer: Offer, now: datetime) -> int:
     """What of the offer's budget is promised: held, or consumed and not yet settled. Not what is in stock.
 
-    A subsidy that was granted has no uses: its money left the budget with the grant.
+    Below zero where a use was settled and undone afterwards: its merchant has the money, and gives it back
+    with a later statement. A subsidy that was granted has no uses: its money left with the grant.
     """
     usable = func.coalesce(Redemption.late_until, Redemption.expires_at) > now
     whole = or_(Redemption.state == "held", and_(usable, literal(offer.partial_use)))
@@ -139,9 +142,23 @@ def owed_fen(session: Session, *, offer: Offer, now: datetime) -> int:
         session,
         account=account_id(money.budget_key(offer)),
         codes=("merchant.accrue",),
-        back=("merchant.unaccrue",),
+        back=("merchant.unaccrue", "offer.adjust"),
     )
     return int(session.scalar(statement) or 0) - paid
+
+
+def _undone_fen(session: Session, offer: Offer) -> int:
+    """The worth of all uses of the offer that were undone.
+
+    A use may be on a statement before its undoing is: then its money is with the merchant, or still to be
+    paid, and what the merchant is to give back covers nothing here until it has come.
+    """
+    statement = (
+        select(func.coalesce(func.sum(Consumption.value_fen), 0))
+        .join(Redemption, Redemption.id == Consumption.redemption_id)
+        .where(Redemption.offer_id == offer.id, Consumption.undone_at.is_not(None))
+    )
+    return int(session.scalar(statement) or 0)
 
 
 def own_offer(

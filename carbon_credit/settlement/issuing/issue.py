@@ -82,17 +82,16 @@ def issue_statement(
         return None
     net = sums.net_by_offer()
     for one in adjustments:
-        if one.adjusted_fen < 0:
-            net[one.offer_id] = net.get(one.offer_id, 0) + one.adjusted_fen
-    granted = [one for one in adjustments if one.adjusted_fen > 0]
+        net[one.offer_id] = net.get(one.offer_id, 0) + one.adjusted_fen
     moved = flows(
         net=net,
-        granted=sum(one.adjusted_fen for one in granted),
+        granted=0,
         fee=sums.fee_fen,
         owed_before=standing.owed_fen,
         reclaims=posting.reclaims(session, programme=programme, merchant_id=merchant_id),
     )
-    ledger.settle(session, pending_ids=[one.hold_id for one in granted if one.hold_id], now=now)
+    # What an answer gives comes to the offer's budget, and leaves it with all else of the offer.
+    ledger.settle(session, pending_ids=[one.hold_id for one in adjustments if one.hold_id], now=now)
     settled = _post(session, programme, merchant_id, statement_id, sums, moved, ends_at, now)
     row = _figures(sums, adjustments, moved, opening=opening, paid=paid) | {
         "id": statement_id,
@@ -171,7 +170,6 @@ def _post(
     # Points that a voucher took back are taken from what the merchant has now; the next month makes up.
     due = min(due, posting.points_of(session, programme=programme, merchant_id=merchant_id))
     transfers = posting.transfers(
-        session,
         programme=programme,
         merchant_id=merchant_id,
         statement_id=statement_id,

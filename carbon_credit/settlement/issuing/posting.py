@@ -6,7 +6,7 @@ offer.budget ── merchant.accrue ──> merchant.payable ── merchant.fee
      └─────── merchant.unaccrue ── offer.reclaim <── merchant.owe ──┘
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ from carbon_credit.kernel.ids import new_id
 from carbon_credit.ledger.accounts import FEN, POINTS, AccountKey
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.queries import balances
-from carbon_credit.redemption.settling import budget_keys
+from carbon_credit.redemption.settling import budget_key
 from carbon_credit.settlement.issuing.waterfall import Flows
 from carbon_credit.settlement.models import Statement, StatementLine
 
@@ -88,7 +88,6 @@ def reclaims(session: Session, *, programme: str, merchant_id: UUID) -> dict[UUI
 
 
 def transfers(
-    session: Session,
     *,
     programme: str,
     merchant_id: UUID,
@@ -98,9 +97,7 @@ def transfers(
     now: datetime,
 ) -> list[Transfer]:
     """What a statement moves: of each offer one transfer, and few beside, however many consumptions."""
-    offers = {*moved.accrued, *moved.returned, *moved.reclaimed}
-    budgets = budget_keys(session, programme=programme, offer_ids=offers)
-    pairs = list(_money(programme, merchant_id, moved, budgets))
+    pairs = list(_money(programme, merchant_id, moved))
     if points:
         mine = AccountKey(programme, POINTS, "merchant.points", merchant_id)
         pairs.append(("points.settle", mine, AccountKey(programme, POINTS, "programme.settled"), points))
@@ -119,17 +116,17 @@ def transfers(
 
 
 def _money(
-    programme: str, merchant_id: UUID, moved: Flows, budgets: Mapping[UUID, AccountKey]
+    programme: str, merchant_id: UUID, moved: Flows
 ) -> Iterator[tuple[str, AccountKey, AccountKey, int]]:
     payable, due = payable_key(programme, merchant_id), due_key(programme, merchant_id)
     for offer, fen in moved.accrued.items():
-        yield "merchant.accrue", budgets[offer], payable, fen
+        yield "merchant.accrue", budget_key(programme, offer), payable, fen
     for offer, fen in moved.returned.items():
-        yield "merchant.unaccrue", payable, budgets[offer], fen
+        yield "merchant.unaccrue", payable, budget_key(programme, offer), fen
     if moved.recovered:
         yield "merchant.recover", payable, due, moved.recovered
     for offer, fen in moved.reclaimed.items():
-        yield "merchant.unaccrue", reclaim_key(programme, offer), budgets[offer], fen
+        yield "merchant.unaccrue", reclaim_key(programme, offer), budget_key(programme, offer), fen
     for offer, fen in moved.owed.items():
         yield "merchant.owe", due, reclaim_key(programme, offer), fen
     if moved.fee:
