@@ -41,6 +41,8 @@ _WORDS = {
     "sales_points": ("points from sales", "销售收入承担积分"),
     "others_points": ("points otherwise", "其他注资承担积分"),
     "settled_fen": ("settled in the month, fen", "本月结算（分）"),
+    "owed_fen": ("owed back by the merchant, fen", "商户应退（分）"),
+    "by-borne": ("the fund, for double scans without a connection", "项目基金（脱机重复核销）"),
     "source": ("source", "来源"),
     "fen": ("fen", "分"),
     "check": ("check", "核对项"),
@@ -60,7 +62,7 @@ _WORDS = {
 }
 _NUMBERS = (
     "points", "donated", "vouchers", "value_fen", "sales_fen", "others_fen", "sales_points", "others_points",
-    "settled_fen",
+    "settled_fen", "owed_fen",
 )  # fmt: skip
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
@@ -130,6 +132,7 @@ def sections(found: FundingReport, language: str) -> list[Section]:
         for one in shown["lines"]
     ]
     sources = [(told(f"by-{one['source']}"), one["points"], one["fen"]) for one in shown["sources"]]
+    sources += [(told("by-borne"), 0, found.borne_fen)] if found.borne_fen else []
     checks = [(told(one.name), one.told, one.found, one.difference) for one in found.checks]
     return [
         headed("lines", ("offer", "kind", "merchant", "funding", "budget", *_NUMBERS), lines),

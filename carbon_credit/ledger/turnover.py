@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select, true
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
@@ -93,10 +93,11 @@ def moved_by_owner(
     programme: str,
     kind: str,
     codes: Collection[str],
-    start: datetime,
+    start: datetime | None,
     end: datetime,
 ) -> dict[uuid.UUID, int]:
-    """What left the accounts of a kind by `codes` less what came back by them, in [start, end), by owner."""
+    """What left the accounts of a kind by `codes` less what came back by them, in [start, end), by owner;
+    without `start`: ever before."""
     found: dict[uuid.UUID, int] = {}
     for column, sign in ((TRANSFER.c.debit_account, 1), (TRANSFER.c.credit_account, -1)):
         statement = (
@@ -144,13 +145,13 @@ def received(
 
 
 def _within(
-    programme: str, codes: Collection[str], start: datetime, end: datetime
+    programme: str, codes: Collection[str], start: datetime | None, end: datetime
 ) -> tuple[ColumnElement[bool], ...]:
     return (
         TRANSFER.c.programme == programme,
         TRANSFER.c.code.in_(codes),
         TRANSFER.c.phase.in_(MOVING),
-        TRANSFER.c.effective_at >= start,
+        true() if start is None else TRANSFER.c.effective_at >= start,
         TRANSFER.c.effective_at < end,
     )
 

@@ -12,7 +12,13 @@ from carbon_credit.catalogue.queries import time_zone
 from carbon_credit.identity.queries import parties
 from carbon_credit.kernel.clock import day_bounds
 from carbon_credit.ledger.accounts import FEN, AccountKey
-from carbon_credit.ledger.turnover import moved_by_group, moved_by_owner, received, total_moved
+from carbon_credit.ledger.turnover import (
+    moved_by_code,
+    moved_by_group,
+    moved_by_owner,
+    received,
+    total_moved,
+)
 from carbon_credit.quantification.periods import next_month
 from carbon_credit.reach.origin import OTHERS, SALES, Origin, in_proportion, origin_of, shared_out
 from carbon_credit.redemption.spending import (
@@ -26,6 +32,7 @@ MERCHANT, FUND, SUBSIDY = "merchant", "fund", "subsidy"
 _SPENT = ("points.redeem",), ("points.refund",)
 _DONATED = ("points.donate",), ()
 _PAYING = ("merchant.accrue", "merchant.unaccrue", "subsidy.grant")
+_OWING = ("merchant.owe", "merchant.unaccrue")  # a merchant owes something back, and has given it back
 _ORIGINS = {"sale.distribute": SALES, "fund.add": OTHERS}
 _MOST_MERCHANTS = 10_000
 
@@ -33,8 +40,9 @@ _MOST_MERCHANTS = 10_000
 @dataclass(frozen=True, slots=True)
 class FundingLine:
     """An offer in the month. Points spent on it and donated; `vouchers` used and what they were worth in
-    fen; of a fund's offers, `fen` and `covered` points by origin; `settled_fen`: what left the offer's
-    budget in the month, for uses of earlier months too."""
+    fen; of a fund's offers, `fen` and `covered` points by origin. `settled_fen`: what the month's settlements
+    gave for the offer, less what they took back, paid back or owed; for uses of earlier months too.
+    `owed_fen`: what the merchant owes back at the end of the month."""
 
     offer: Spent
     merchant: str | None
@@ -45,6 +53,7 @@ class FundingLine:
     fen: Origin
     covered: Origin
     settled_fen: int
+    owed_fen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +72,13 @@ class FundingCheck:
 
 @dataclass(frozen=True, slots=True)
 class FundingReport:
-    """A month of a programme, by offer, most points first."""
+    """A month of a programme, by offer, most points first. `borne_fen`: what the fund has paid to merchants
+    beside all offers, for scans without a connection of vouchers that were used elsewhere."""
 
     programme: str
     month: date
     lines: tuple[FundingLine, ...]
+    borne_fen: int
     checks: tuple[FundingCheck, ...]
 
     @property
@@ -101,6 +112,7 @@ class FundingReport:
             "holds": self.holds,
             "points_spent": sum(line.points for line in self.lines),
             "points_donated": sum(line.donated for line in self.lines),
+            "borne_fen": self.borne_fen,
             "sources": [
                 {"source": name, "points": points, "fen": fen} for name, (points, fen) in sources.items()
             ],
@@ -124,9 +136,10 @@ def funding_of(session: Session, *, programme: str, month: date) -> FundingRepor
         moved_by_group(session, references=redemptions, gains=gains, losses=losses, **within)
         for gains, losses in (_SPENT, _DONATED)
     )
-    settled = moved_by_owner(session, kind="offer.budget", codes=_PAYING, **within)
+    settled = _settled(session, within)
+    back = moved_by_owner(session, kind="offer.reclaim", codes=_OWING, **within | {"start": None})
     given = given_by_offer(session, programme=programme, start=start, end=end)
-    concerned = sorted({*points, *donated, *settled, *given}, key=lambda one: one.int)
+    concerned = sorted({*points, *donated, *settled, *back, *given}, key=lambda one: one.int)
     paid = _origins(session, programme, offers, given, concerned, start, end)
     names = {
         one.id: one.name
@@ -150,10 +163,23 @@ def funding_of(session: Session, *, programme: str, month: date) -> FundingRepor
                 fen=fen,
                 covered=covered,
                 settled_fen=settled.get(offer_id, 0),
+                owed_fen=-back.get(offer_id, 0),
             )
         )
     lines.sort(key=lambda line: (-line.points, -line.value_fen, line.offer.offer_id.int))
-    return FundingReport(programme, first, tuple(lines), _checks(session, lines, within))
+    fund = [AccountKey(programme, FEN, "programme.fund")]
+    borne = -moved_by_code(session, keys=fund, start=start, end=end).get("merchant.accrue", 0)
+    return FundingReport(programme, first, tuple(lines), borne, _checks(session, lines, borne, within))
+
+
+def _settled(session: Session, within: Mapping[str, Any]) -> dict[uuid.UUID, int]:
+    """By offer: what left its budget for merchants and citizens, less what came back. What a merchant owes
+    back counts as soon as it is owed, and not once more when it comes."""
+    found: dict[uuid.UUID, int] = {}
+    for kind, codes in (("offer.budget", _PAYING), ("offer.reclaim", _OWING)):
+        for offer_id, fen in moved_by_owner(session, kind=kind, codes=codes, **within).items():
+            found[offer_id] = found.get(offer_id, 0) + fen
+    return {offer_id: fen for offer_id, fen in found.items() if fen}
 
 
 def _origins(
@@ -179,19 +205,27 @@ def _origins(
 
 
 def _checks(
-    session: Session, lines: list[FundingLine], within: Mapping[str, Any]
+    session: Session, lines: list[FundingLine], borne: int, within: Mapping[str, Any]
 ) -> tuple[FundingCheck, ...]:
     """The same sums over the whole programme, without asking what they were for."""
 
     def check(name: str, told: int, gains: tuple[str, ...], losses: tuple[str, ...]) -> FundingCheck:
         return FundingCheck(name, told, total_moved(session, gains=gains, losses=losses, **within))
 
-    paying = ("merchant.accrue", "subsidy.grant"), ("merchant.unaccrue",)
+    # What went to merchants and citizens, seen from their side; a merchant's debt is less for it.
+    other_side = (
+        ("merchant.payable", ("merchant.accrue", "merchant.unaccrue")),
+        ("merchant.due", ("merchant.owe",)),
+        ("citizen.benefit", ("subsidy.grant",)),
+    )
+    got = -sum(
+        sum(moved_by_owner(session, kind=kind, codes=codes, **within).values()) for kind, codes in other_side
+    )
     fund_points = [line for line in lines if line.offer.funding == FUND]
     return (
         check("ledger-points-spent", sum(line.points for line in lines), *_SPENT),
         check("ledger-points-donated", sum(line.donated for line in lines), *_DONATED),
-        check("ledger-settled-fen", sum(line.settled_fen for line in lines), *paying),
+        FundingCheck("ledger-settled-fen", sum(line.settled_fen for line in lines) + borne, got),
         FundingCheck(
             "fund-points",
             sum(line.points for line in fund_points),
@@ -221,4 +255,5 @@ def _line(line: FundingLine) -> dict[str, Any]:
         "sales_points": line.covered.sales,
         "others_points": line.covered.others,
         "settled_fen": line.settled_fen,
+        "owed_fen": line.owed_fen,
     }

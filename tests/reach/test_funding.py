@@ -16,7 +16,10 @@ from carbon_credit.ledger.points import lot_key
 from carbon_credit.reach.funding import FundingReport, funding_of
 from carbon_credit.reach.origin import Origin
 from carbon_credit.redemption.errors import VoucherExpired
+from carbon_credit.redemption.offering import budgets, stock
+from carbon_credit.settlement.issuing.leftovers import return_leftovers
 from tests.redemption.conftest import LATER, PROGRAMME, Mall
+from tests.settlement.conftest import DECEMBER, DECEMBER_BEGINS, JANUARY, Market
 
 FUND = AccountKey(PROGRAMME, FEN, "programme.fund")
 BANK = AccountKey(PROGRAMME, FEN, "bank")
@@ -119,6 +122,86 @@ def test_settling_moves_what_the_ledger_says(mall: Mall) -> None:
     assert [line.settled_fen for line in november.lines] == [0]
     [line] = december.lines
     assert (line.points, line.value_fen, line.settled_fen) == (0, 0, 950)
+
+
+def lines(market: Market, month: date) -> dict[uuid.UUID, tuple[int, int]]:
+    """Of each offer in the month: settled, and owed back at its end."""
+    return {line.offer.offer_id: (line.settled_fen, line.owed_fen) for line in look(market, month).lines}
+
+
+def test_what_a_merchant_owes_back_is_told_when_it_is_owed(database: Database) -> None:
+    market = Market(database)
+    tea, cake = market.funded(), market.funded(value_fen=800)
+    market.now = DECEMBER_BEGINS - timedelta(minutes=1)
+    code, _ = market.sell(tea)[0]
+    market.later(minutes=3)
+    market.undo(code)
+    market.issued(now=DECEMBER_BEGINS + timedelta(minutes=4))
+    market.issued(DECEMBER)  # on 1 January: nothing to take it from
+    market.sell(cake)
+    third = market.issued(JANUARY)
+    assert (third.used_fen, third.payable_fen) == (800, 300)
+    assert lines(market, date(2026, 11, 1)) == {tea: (0, 0)}
+    assert lines(market, DECEMBER) == {tea: (500, 0)}
+    assert lines(market, JANUARY) == {tea: (-500, 500), cake: (0, 0)}
+    assert lines(market, date(2027, 2, 1)) == {cake: (800, 0)}  # what comes back is no news of the tea
+
+
+def test_what_an_answer_gives_is_settled_for_its_offer(database: Database) -> None:
+    market = Market(database)
+    tea = market.funded()
+    market.sell(tea, 2)
+    first = market.issued()
+    market.answer(market.dispute(first.id, tea).id, 250)
+    market.issued(DECEMBER)
+    assert lines(market, DECEMBER) == {tea: (1_000, 0)}
+    assert lines(market, JANUARY) == {tea: (250, 0)}
+
+
+def test_a_subsidy_pays_for_a_coupon(database: Database) -> None:
+    """From the budget of the fiscal year to the merchant, by name; what is left of it goes back there."""
+    market = Market(database)
+    terms = budgets.BudgetTerms("Tea for all", 2026, "Measures, 5", "[2026] 1")
+    who = {"programme": PROGRAMME, "now": market.now}
+    number = market.act(
+        lambda session: budgets.create_budget(session, terms=terms, created_by="operator:one", **who)  # type: ignore[arg-type]
+    )
+    market.act(lambda session: budgets.add_to_budget(session, budget_id=number, fen=2_000, **who))  # type: ignore[arg-type]
+
+    def free() -> int:
+        with unit_of_work(database, read_only=True) as session:
+            return budgets.budget(session, programme=PROGRAMME, budget_id=number).free_fen
+
+    fund = market.balance(FUND)
+    tea = market.offer(pieces=3, funding="subsidy", budget_id=number)
+    assert free() == 500
+    market.sell(tea)
+    market.now = DECEMBER_BEGINS - timedelta(minutes=1)
+    code, _ = market.sell(tea)[0]
+    market.later(minutes=3)
+    market.undo(code)
+    found = look(market)
+    (line,) = found.lines
+    assert (line.offer.funding, line.offer.budget) == ("subsidy", "Tea for all 2026")
+    # The points of both; those of the use that is undone in December come back then.
+    assert (found.sources()["subsidy"], line.settled_fen) == ((200, 500), 0)
+    assert market.issued(now=DECEMBER_BEGINS + timedelta(minutes=4)).payable_fen == 1_000
+    market.later(days=30)  # the offer's time is over, and its last voucher's
+    assert market.sweep() == 1
+    market.later(hours=2)
+    assert market.act(lambda session: stock.wind_up(session, now=market.now, limit=10)) == 1
+    assert free() == 1_000
+    assert market.issued(DECEMBER).carried_fen == 500
+    own = market.funded(opens_at=market.now)
+    market.sell(own)
+    assert market.issued(JANUARY).payable_fen == 0
+    market.act(lambda session: return_leftovers(session, merchant_id=market.tea, now=market.now))
+    assert free() == 1_500  # all but the one that was used
+    assert market.balance(FUND).available == fund.available - 20 * 500
+    assert lines(market, DECEMBER) == {tea: (1_000, 0)}
+    assert lines(market, JANUARY) == {tea: (-500, 500), own: (0, 0)}
+    assert lines(market, date(2027, 2, 1)) == {own: (500, 0)}
+    market.audit()
 
 
 def test_points_given_away_stand_beside_points_spent(mall: Mall) -> None:

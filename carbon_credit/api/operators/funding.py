@@ -41,7 +41,8 @@ class FundingSource(Answer):
 
 class FundingOffer(Answer):
     """One offer. Of a fund's: fen and points by origin, the first fen that came in used first.
-    `settled_fen` left its budget in the month, for uses of earlier months too."""
+    `settled_fen`: what the month's settlements gave for it, less what they took back, for uses of earlier
+    months too; `owed_fen`: what its merchant owes back at the month's end."""
 
     offer_id = fields.String(required=True, metadata={"example": _ID})
     title_zh = fields.String(required=True, metadata={"example": "五元茶饮券"})
@@ -60,6 +61,7 @@ class FundingOffer(Answer):
     sales_points = Whole(minimum=_SIGNED, required=True, metadata={"example": 1200})
     others_points = Whole(minimum=_SIGNED, required=True, metadata={"example": 800})
     settled_fen = Whole(minimum=_SIGNED, required=True, metadata={"example": 9500})
+    owed_fen = Whole(required=True, metadata={"example": 0})
 
 
 class FundingCheckOut(Answer):
@@ -79,6 +81,13 @@ class FundingReportOut(Answer):
     holds = Flag(required=True, metadata={"example": True})
     points_spent = Whole(minimum=_SIGNED, required=True, metadata={"example": 2000})
     points_donated = Whole(minimum=_SIGNED, required=True, metadata={"example": 0})
+    borne_fen = Whole(
+        required=True,
+        metadata={
+            "description": "Paid by the fund for scans without a connection of vouchers used elsewhere.",
+            "example": 0,
+        },
+    )
     sources = fields.List(fields.Nested(FundingSource), required=True)
     lines = fields.List(fields.Nested(FundingOffer), required=True)
     checks = fields.List(fields.Nested(FundingCheckOut), required=True)
