@@ -17,6 +17,7 @@ from carbon_credit.settlement.errors import StatementNotFound
 from carbon_credit.settlement.queries import StatementRecord
 from carbon_credit.settlement.rendering.content import yuan
 from carbon_credit.settlement.rendering.files import CSV_COLUMNS, write_statement
+from tests.conftest import missing
 from tests.redemption.conftest import PROGRAMME
 from tests.settlement.conftest import DECEMBER, Market
 
@@ -109,8 +110,9 @@ def test_money_is_written_with_two_decimals() -> None:
     assert [yuan(fen) for fen in (0, 5, -5, 123_456, -100)] == ["0.00", "0.05", "-0.05", "1,234.56", "-1.00"]
 
 
-@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
 def test_libreoffice_opens_the_workbook(market: Market, told: StatementRecord, tmp_path: Path) -> None:
+    if shutil.which("soffice") is None:
+        missing("LibreOffice is not installed (no `soffice`)")
     path = tmp_path / "statement.xlsx"
     path.write_bytes(file_of(market, told.id, "xlsx"))
     every_sheet = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
