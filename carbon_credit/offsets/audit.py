@@ -1,11 +1,11 @@
-"""Proof that batches hold: every milligram once, every sum and serial right, every step unaltered."""
+"""Proof that batches and retirements hold: every milligram once, sums and serials right, no row altered."""
 
 from collections.abc import Iterator
 from typing import cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, or_, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import keys_of
@@ -14,6 +14,7 @@ from carbon_credit.ledger.accounts import CO2E, AccountKey
 from carbon_credit.ledger.audit import Finding
 from carbon_credit.ledger.queries import balances
 from carbon_credit.offsets.models import Batch, BatchItem, BatchStep, SerialCounter, SerialRange
+from carbon_credit.offsets.retirement.audit import audit_retirements
 from carbon_credit.offsets.states import FIXED
 from carbon_credit.offsets.steps import STEP_COLUMNS
 from carbon_credit.quantification.selection import reductions_by_id
@@ -24,13 +25,14 @@ _SUMS = ("merkle_root", "leaf_count", "gross_mg", "credited_mg", "batch_mg", "to
 
 
 def audit(session: Session) -> list[Finding]:
-    """Every finding, naming table and row; none when the batches hold."""
+    """Every finding, naming table and row; none when the batches and the retirements hold."""
     return [
         *_chains(session),
         *_reductions(session),
         *_steps(session),
         *_batches(session),
         *_serials(session),
+        *audit_retirements(session),
     ]
 
 
@@ -55,15 +57,15 @@ def _chains(session: Session) -> Iterator[Finding]:
 
 
 def _reductions(session: Session) -> Iterator[Finding]:
-    """What no foreign key says: the reduction is there, and is as the item in a batch says.
+    """What no foreign key says: the reduction is there, and is as an item that is taken says.
 
-    Ranges in no batch are only remembered cuts: the reduction may have been computed anew since.
+    Free ranges are only remembered cuts: the reduction may have been computed anew since.
     """
     after: UUID | None = None
     while True:
         statement = (
             select(BatchItem.reduction_id, BatchItem.grade, BatchItem.total_mg)
-            .where(BatchItem.batch_id.is_not(None))
+            .where(or_(BatchItem.batch_id.is_not(None), BatchItem.retirement_id.is_not(None)))
             .distinct()
         )
         if after is not None:

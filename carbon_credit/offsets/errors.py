@@ -121,3 +121,21 @@ class SerialNotFound(NotFound):
     code = "serial-not-found"
     en = "No such serial number was issued here. Check the digits; it ends in a year and nine of them."
     zh = "本系统未签发过该序列号。请核对：序列号以年份和九位数字结尾。"
+
+
+class GramsUnavailable(Conflict):
+    code = "grams-unavailable"
+    en = (
+        "Of your own grams {available_mg} mg can be retired now: not what is provisional, in a batch, "
+        "retired already, or may still be corrected. Nothing was retired; ask for that much at most."
+    )
+    zh = (
+        "您本人目前可注销的减排量为 {available_mg} 毫克：暂计、已入批次、已注销或仍可能被更正的部分不可注销。"
+        "本次未作注销，请调整数量后重试。"
+    )
+
+
+class RetirementNotFound(NotFound):
+    code = "retirement-not-found"
+    en = "No such certificate of a retirement was given out. Check the number."
+    zh = "未查到该注销证书编号。请核对编号。"

@@ -1,4 +1,5 @@
-"""Projects, batches, which milligrams of which reduction are in which batch, serial ranges, the log of steps.
+"""Projects, batches, which milligrams of which reduction are in which batch or retired by their citizen,
+serial ranges, the log of steps.
 
 `batch_item` cuts a reduction into half-open ranges. Each range but the first names the end of the one
 before it, and ends are unique: so the ranges of a reduction form one chain and can neither overlap nor
@@ -28,6 +29,7 @@ from carbon_credit.kernel.db import Base, UtcDateTime
 
 OPEN_ONLY = text("state = 'open'")
 BATCHED_ONLY = text("batch_id IS NOT NULL")
+RETIRED_ONLY = text("retirement_id IS NOT NULL")
 
 
 class Project(Base):
@@ -139,10 +141,11 @@ class Batch(Base):
 
 
 class BatchItem(Base):
-    """The milligrams [from_mg, to_mg) of a reduction. `batch_id` is null where they are in no batch.
+    """The milligrams [from_mg, to_mg) of a reduction: in a batch, retired by their citizen, or neither.
 
-    `total_mg`: all that the reduction counts for, as it stood when it was first batched. `position`: the
-    number of the leaf. No foreign key points at the reduction; triggers compare grade and total with it.
+    `total_mg`: all that the reduction counts for, as it stood when it was first cut. `position`: the
+    number of the leaf. No foreign key points at the reduction; triggers compare grade, total and citizen
+    with it.
     """
 
     __tablename__ = "batch_item"
@@ -157,11 +160,19 @@ class BatchItem(Base):
             initially="DEFERRED",
         ),
         ForeignKeyConstraint(["batch_id", "rehearsal"], ["batch.id", "batch.rehearsal"]),
+        ForeignKeyConstraint(
+            ["retirement_id", "rehearsal"], ["citizen_retirement.id", "citizen_retirement.rehearsal"]
+        ),
         CheckConstraint("from_mg >= 0 AND from_mg < to_mg", name="range"),
         CheckConstraint("to_mg <= total_mg", name="within_total"),
         CheckConstraint("(from_mg = 0) = (after_mg IS NULL)", name="chain"),
         CheckConstraint("after_mg IS NULL OR after_mg = from_mg", name="after"),
-        CheckConstraint("rehearsal OR grade = 'official'", name="official_outside_rehearsal"),
+        # What a citizen retires may be published, and so may what is left of such a reduction.
+        CheckConstraint(
+            "rehearsal OR grade = 'official' OR grade = 'published' AND batch_id IS NULL",
+            name="official_outside_rehearsal",
+        ),
+        CheckConstraint("batch_id IS NULL OR retirement_id IS NULL", name="one_use"),
         CheckConstraint("(batch_id IS NULL) = (position IS NULL)", name="position"),
         Index(
             "uq_batch_item_position",
@@ -170,6 +181,12 @@ class BatchItem(Base):
             unique=True,
             postgresql_where=BATCHED_ONLY,
             sqlite_where=BATCHED_ONLY,
+        ),
+        Index(
+            "ix_batch_item_retirement_id",
+            "retirement_id",
+            postgresql_where=RETIRED_ONLY,
+            sqlite_where=RETIRED_ONLY,
         ),
     )
 
@@ -182,6 +199,42 @@ class BatchItem(Base):
     position: Mapped[int | None] = mapped_column(Integer)
     grade: Mapped[str] = mapped_column(String(16))
     rehearsal: Mapped[bool]
+    retirement_id: Mapped[UUID | None]
+
+    @property
+    def is_free(self) -> bool:
+        """In no batch and not retired."""
+        return self.batch_id is None and self.retirement_id is None
+
+
+class CitizenRetirement(Base):
+    """A citizen retired grams of their own, for good. Append-only; the grams are ranges in `batch_item`.
+
+    `grade`: the worst of them. `purpose_zh`, `purpose_en`: for what, as it stood when it was done.
+    """
+
+    __tablename__ = "citizen_retirement"
+    __table_args__ = (
+        ForeignKeyConstraint(["programme", "rehearsal"], ["programme.code", "programme.rehearsal"]),
+        ForeignKeyConstraint(["citizen_id", "programme"], ["citizen.id", "citizen.programme"]),
+        # So that a range can pin the rehearsal of its retirement.
+        UniqueConstraint("id", "rehearsal"),
+        CheckConstraint("co2e_mg > 0", name="co2e_mg"),
+        CheckConstraint("grade IN ('official', 'published', 'secondary', 'assumed')", name="grade"),
+        CheckConstraint("rehearsal OR grade IN ('official', 'published')", name="no_sandbox"),
+        Index("ix_citizen_retirement_citizen_id_id", "citizen_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    rehearsal: Mapped[bool]
+    citizen_id: Mapped[UUID]
+    co2e_mg: Mapped[int] = mapped_column(BigInteger)
+    grade: Mapped[str] = mapped_column(String(16))
+    purpose_zh: Mapped[str] = mapped_column(String(80))
+    purpose_en: Mapped[str] = mapped_column(String(160))
+    retired_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class BatchStep(Base):

@@ -309,6 +309,8 @@ def reject_batch(
     Also how an operator gives up an open batch. Raises BatchNotFound, StepNotAllowed.
     """
     batch = _for_step(session, programme, batch_id, "reject")
+    # Ranges that become free are joined with free ones beside them, which nobody may take meanwhile.
+    filling.lock_filling(session, programme=programme, methodology_id=batch.methodology_id)
     rejected = take_step(session, batch=batch, step="reject", actor=actor, now=now, detail={"reason": reason})
     filling.give_back(session, batch_id=batch_id)
     if batch.state != "open":

@@ -1,4 +1,4 @@
-"""Which milligrams of somebody's reductions lie in batches: what was passed on by mandate."""
+"""Which milligrams of somebody's reductions were passed on by mandate, and which they retired themselves."""
 
 from typing import Any
 
@@ -21,6 +21,20 @@ def passed_on(session: Session, *, reductions: Select[*tuple[Any, ...]]) -> dict
         .join(wanted, wanted.c.id == BatchItem.reduction_id)
         .join(Batch, Batch.id == BatchItem.batch_id)
         .where(Batch.state.not_in(_NOT_PASSED_ON))
+        .group_by(group)
+    )
+    return {name: int(mg) for name, mg in session.execute(statement)}
+
+
+def retired(session: Session, *, reductions: Select[*tuple[Any, ...]]) -> dict[Any, int]:
+    """Milligrams that their citizen retired of the reductions that the statement selects as `id`, added up
+    by its second column."""
+    wanted = reductions.subquery()
+    group = list(wanted.c)[1]
+    statement = (
+        select(group, func.sum(BatchItem.to_mg - BatchItem.from_mg))
+        .join(wanted, wanted.c.id == BatchItem.reduction_id)
+        .where(BatchItem.retirement_id.is_not(None))
         .group_by(group)
     )
     return {name: int(mg) for name, mg in session.execute(statement)}

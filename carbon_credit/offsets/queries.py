@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import compiled_by_digest
@@ -254,13 +254,13 @@ def salt(session: Session, *, batch_id: UUID) -> bytes | None:
     return session.scalar(select(Batch.salt).where(Batch.id == batch_id))
 
 
-def batched(session: Session, *, reduction_ids: Collection[UUID]) -> set[UUID]:
-    """Those of the reductions of which something lies in a batch."""
+def spoken_for(session: Session, *, reduction_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the reductions of which something lies in a batch, or was retired by its citizen."""
     if not reduction_ids:
         return set()
     mine = one_of(session, BatchItem.reduction_id, reduction_ids)
-    statement = select(BatchItem.reduction_id).where(mine, BatchItem.batch_id.is_not(None))
-    return set(session.scalars(statement))
+    taken = or_(BatchItem.batch_id.is_not(None), BatchItem.retirement_id.is_not(None))
+    return set(session.scalars(select(BatchItem.reduction_id).where(mine, taken)))
 
 
 def criteria(

@@ -23,7 +23,8 @@ from carbon_credit.offsets.models import BatchItem
 from carbon_credit.quantification.selection import Candidate, final_reductions
 
 PORTION = 2_000
-# Why a reduction stays outside, in the order in which it is asked. The first that holds is given.
+# Why a reduction stays outside a batch, or cannot be retired by its citizen, in the order in which it is
+# asked. The first that holds is given.
 REASONS = {
     "outside-project": ("项目边界之外", "outside the boundary of the project"),
     "withdrawn": ("事件已撤回或被更正", "the event was withdrawn or superseded"),
@@ -39,8 +40,15 @@ REASONS = {
         "由该版本的较早文本核算，请重新核算",
         "computed by an earlier text of the version: re-quantify",
     ),
+    "netted": (
+        "按月或按年轧差，同期其他记录更正后可能减少",
+        "netted over months with others: a correction of these can still lower it",
+    ),
     "grade": ("证据等级不是官方", "a value or an input is not official"),
+    "sandbox": ("证据等级低于已公布（沙盒）", "a value or an input is below published (sandbox)"),
     "in-batch": ("已在其他批次中", "in a batch already"),
+    "retired": ("用户已为本人足迹注销", "retired by the citizen for a footprint of their own"),
+    "partner": ("按规则归数据提供方", "the data provider's, by the programme's rule"),
     "corrected-after-batch": ("部分已入批后又被更正", "corrected after a part of it was batched"),
     "not-closed": ("所属日期或月份尚未关账", "the day or month is not closed yet"),
     "remainder": ("不足整吨的余量", "left over below a whole tonne"),
@@ -191,7 +199,7 @@ def free_ranges(
             if reason is not None:
                 exclusions.add(reason, candidate.net_mg)
                 continue
-            yield from _free_of(candidate, items.get(candidate.id, ()), exclusions, own_batch)
+            yield from free_of(candidate, items.get(candidate.id, ()), exclusions, own_batch)
         if progress is not None:
             progress(len(portion))
         if len(portion) < PORTION:
@@ -218,22 +226,27 @@ def unfit(
         return "mandate-withdrawn"
     if candidate.version_digest != criteria.method.digest:
         return "other-text"
-    if awaits_year(candidate, criteria):
+    if awaits_year(
+        candidate, criteria.method, year_closed=criteria.year_closed, rehearsal=criteria.rehearsal
+    ):
         return "year-open"
     if not criteria.rehearsal and candidate.grade != Grade.OFFICIAL:
         return "grade"
     return None
 
 
-def awaits_year(candidate: Candidate, criteria: Criteria) -> bool:
-    """Whether a condition is still open that only the whole year decides (a tariff tier)."""
-    if not criteria.method.annual:
+def awaits_year(
+    candidate: Candidate, method: CompiledMethodology, *, year_closed: bool, rehearsal: bool
+) -> bool:
+    """Whether a condition is still open that only the whole year decides (a tariff tier). `year_closed`:
+    the year of the reduction is."""
+    if not method.annual:
         return False
-    if not criteria.year_closed:
+    if not year_closed:
         return True
     inputs = orjson.loads(candidate.inputs)
     # Only a rehearsal may have declared a version in force before its first day.
-    result = criteria.method.evaluate(inputs, on=candidate.business_day, earlier=criteria.rehearsal)
+    result = method.evaluate(inputs, on=candidate.business_day, earlier=rehearsal)
     return isinstance(result, Evaluation) and result.pending
 
 
@@ -260,10 +273,14 @@ def items_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[BatchItem
     return found
 
 
-def _free_of(
-    candidate: Candidate, items: Sequence[BatchItem], exclusions: Exclusions, own_batch: UUID | None
+def free_of(
+    candidate: Candidate,
+    items: Sequence[BatchItem],
+    exclusions: Exclusions,
+    own_batch: UUID | None = None,
 ) -> Iterator[Free]:
-    taken = [item for item in items if item.batch_id is not None and item.batch_id != own_batch]
+    """What of a reduction is in no batch and not retired; the rest is added to `exclusions`."""
+    taken = [item for item in items if not item.is_free and (own_batch is None or item.batch_id != own_batch)]
     if not taken:
         # Rows of ranges that are all free are only remembered cuts: they are made anew, so that a reduction
         # that was cut before is one leaf again.
@@ -275,6 +292,7 @@ def _free_of(
         return
     for item in items:
         if item in taken:
-            exclusions.add("in-batch", item.to_mg - item.from_mg)
+            reason = "in-batch" if item.retirement_id is None else "retired"
+            exclusions.add(reason, item.to_mg - item.from_mg)
         else:
             yield Free(candidate, item.from_mg, item.to_mg, stored=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import time_zone
@@ -32,6 +32,11 @@ class Ended:
     partner_id: UUID
     reason: str
     net_mg: int
+
+
+def ended_reductions() -> Select[UUID]:
+    """The ids of all reductions that ended, as a statement that others look into."""
+    return select(ReductionEnd.reduction_id)
 
 
 def ended_with_grams(session: Session, *, after: UUID | None, limit: int) -> list[Ended]:

@@ -1,6 +1,6 @@
 """Final reductions as a batch sees them: in a fixed order, each with what speaks against it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from carbon_credit.kernel.bulk import one_of
 from carbon_credit.quantification.models import Reduction, ReductionAdjustment, ReductionEnd
 from carbon_credit.quantification.periods import all_closed_months
-from carbon_credit.quantification.present import LATEST, final, net_sum, newest
+from carbon_credit.quantification.present import LATEST, final, net_sum, newest, revised
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A final reduction as a batch sees it: as it stands now, by its latest revision.
+    """A final reduction as a batch sees it, or who retires it: as it stands now, by its latest revision.
 
     `inputs`: canonical JSON of what the formula read.
     """
@@ -67,20 +67,57 @@ def final_reductions(
     by (occurred_at, id), from the one after `after`. Ended ones are included and say so, so that a
     preview can name every reason.
     """
-    statement = (
-        _candidates()
-        .where(
-            Reduction.programme == programme,
-            newest(Reduction.use) == "credit",
-            newest(Reduction.methodology_id) == methodology_id,
-            newest(Reduction.methodology_version) == methodology_version,
-            Reduction.business_day >= starts_on,
-            Reduction.business_day < ends_before,
-            final(all_closed_months(session, programme)),
-        )
-        .order_by(Reduction.occurred_at, Reduction.id)
-        .limit(limit)
+    statement = _candidates().where(
+        Reduction.programme == programme,
+        newest(Reduction.use) == "credit",
+        newest(Reduction.methodology_id) == methodology_id,
+        newest(Reduction.methodology_version) == methodology_version,
+        Reduction.business_day >= starts_on,
+        Reduction.business_day < ends_before,
+        final(all_closed_months(session, programme)),
     )
+    return _in_order(session, statement, after, limit)
+
+
+def own_final_reductions(
+    session: Session,
+    *,
+    programme: str,
+    citizen_id: UUID,
+    methodology_ids: Collection[str],
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Candidate]:
+    """One citizen's reductions that now are of use `credit` and of these methodologies, and whose month is
+    closed, by (occurred_at, id), from the one after `after`. Ended ones are included and say so."""
+    statement = _candidates().where(
+        *_own(session, programme, citizen_id), newest(Reduction.methodology_id).in_(sorted(methodology_ids))
+    )
+    return _in_order(session, statement, after, limit)
+
+
+def own_methodologies(session: Session, *, programme: str, citizen_id: UUID) -> set[str]:
+    """The methodologies of what `own_final_reductions` can find."""
+    statement = revised(select(newest(Reduction.methodology_id)).select_from(Reduction))
+    return set(session.scalars(statement.where(*_own(session, programme, citizen_id)).distinct()))
+
+
+def _own(session: Session, programme: str, citizen_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Reduction.citizen_id == citizen_id,
+        Reduction.programme == programme,
+        newest(Reduction.use) == "credit",
+        final(all_closed_months(session, programme)),
+    )
+
+
+def _in_order(
+    session: Session,
+    statement: Select[*tuple[Any, ...]],
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Candidate]:
+    statement = statement.order_by(Reduction.occurred_at, Reduction.id).limit(limit)
     if after is not None:
         at, reduction_id = after
         statement = statement.where(

@@ -1,7 +1,7 @@
-"""Re-quantification as it is run: portion by portion, leaving alone what lies in a batch.
+"""Re-quantification as it is run: portion by portion, leaving alone what lies in a batch or is retired.
 
-`carbon_credit.quantification.revising` computes; here it learns which reductions lie in batches, and no
-batch is filled while a portion is revised.
+`carbon_credit.quantification.revising` computes; here it learns which reductions these are, and nothing is
+batched or retired while a portion is revised.
 """
 
 from collections.abc import Collection, Iterator
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from carbon_credit.offsets.filling import lock_filling
-from carbon_credit.offsets.queries import batched
+from carbon_credit.offsets.queries import spoken_for
 from carbon_credit.quantification import revising
 from carbon_credit.quantification.portions import Portion, Row, Span, methodologies_in
 
@@ -22,7 +22,7 @@ def plan(session: Session, *, span: Span) -> Iterator[tuple[Portion, list[Row]]]
     Nothing is written. `portions.count` says how many reductions are looked at in all; each portion, how
     many of them were its own.
     """
-    return revising.plan(session, span=span, busy=lambda ids: batched(session, reduction_ids=ids))
+    return revising.plan(session, span=span, busy=lambda ids: spoken_for(session, reduction_ids=ids))
 
 
 def apply(session: Session, *, span: Span, portion: Portion, now: datetime) -> list[Row]:
@@ -32,7 +32,7 @@ def apply(session: Session, *, span: Span, portion: Portion, now: datetime) -> l
     """
 
     def busy(ids: Collection[UUID]) -> set[UUID]:
-        return batched(session, reduction_ids=ids)
+        return spoken_for(session, reduction_ids=ids)
 
     # Before the locks of the day: a batch that is being filled waits for nothing that we hold.
     for methodology_id in methodologies_in(session, span=span, portion=portion):
