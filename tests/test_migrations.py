@@ -72,6 +72,7 @@ APPEND_ONLY: dict[str, dict[str, Any]] = {
     "statement_step": {},
     "statement_adjustment": {},
     "payment_file": {},
+    "citizen_retirement": {"grade": "published"},
     "till_scan": {"outcome": "refused", "borne_by": "merchant", "consumption_id": None},
 }
 

@@ -25,6 +25,7 @@ SUBJECTS = [
     "imports",
     "ledger",
     "methodology",
+    "neutrality",
     "offsets",
     "points",
     "quantification",

@@ -3,7 +3,15 @@
 from flask import Flask
 
 from carbon_credit.api.addresses import register_converters
-from carbon_credit.api.citizens import account, giving, leaderboards, medals, redemptions, yearly
+from carbon_credit.api.citizens import (
+    account,
+    giving,
+    leaderboards,
+    medals,
+    redemptions,
+    retirements,
+    yearly,
+)
 from carbon_credit.api.citizens import facts as own_facts
 from carbon_credit.api.errors import register_error_handlers
 from carbon_credit.api.headers import register_headers
@@ -32,6 +40,7 @@ from carbon_credit.api.partners import citizens as linked
 from carbon_credit.api.partners import events, facts, imports, links, oauth
 from carbon_credit.api.public import docs, health, keys, pages, points, serials, till, totals
 from carbon_credit.api.public import giving as public_giving
+from carbon_credit.api.public import retirements as public_retirements
 from carbon_credit.api.runtime import Runtime
 from carbon_credit.api.webhooks import endpoints, messages, troubles
 
@@ -98,6 +107,9 @@ ROUTES = (
     ("POST",   "/v1/redemptions/<uuid:redemption_id>/code", giving.show_pool_code),
     ("POST",   "/v1/me/donations", giving.give_points),
     ("GET",    "/v1/me/donations", giving.list_donations),
+    ("POST",   "/v1/me/retirements", retirements.retire_own_grams),
+    ("GET",    "/v1/me/retirements", retirements.list_own_retirements),
+    ("GET",    "/v1/me/retirements/available", retirements.get_retirable),
     ("POST",   "/v1/me/subsidies", giving.ask_for_subsidy),
     ("GET",    "/v1/me/subsidies", giving.list_own_subsidies),
     ("DELETE", "/v1/me/subsidies/<uuid:redemption_id>/name", giving.forget_subsidy_name),
@@ -228,6 +240,7 @@ ROUTES = (
     ("GET",    "/v1/public/programmes/<programme:programme>/points", points.get_points_rules),
     ("GET",    "/v1/public/programmes/<programme:programme>/subsidies", public_giving.list_public_subsidies),
     ("GET",    "/v1/public/donations/<voucher:code>", public_giving.get_public_donation),
+    ("GET",    "/v1/public/retirements/<voucher:code>", public_retirements.get_public_retirement),
     ("GET",    "/v1/public/serials/<serial:serial>", serials.get_serial),
     ("GET",    "/.well-known/jwks.json", keys.get_token_keys),
     ("GET",    "/.well-known/voucher-keys.json", keys.get_voucher_keys),

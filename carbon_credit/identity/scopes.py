@@ -29,7 +29,7 @@ SCOPES_BY_ROLE: dict[str, tuple[str, ...]] = {
         "imports:read",
         "webhooks:write",
     ),
-    CITIZEN: ("account:read", "account:write", "points:spend"),
+    CITIZEN: ("account:read", "account:write", "points:spend", "grams:retire"),
     MERCHANT: (*TILL, "offers:write", "tills:write", "statements:read", "statements:write", "webhooks:write"),
     OPERATOR: (
         "programme:read",

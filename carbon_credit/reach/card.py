@@ -1,4 +1,5 @@
-"""The card of a year, 1080 x 1440: a picture that people share. What it claims is the citizen's own alone."""
+"""The card of a year, 1080 x 1440: a picture that people share. What it claims is the citizen's own alone,
+kept or retired by themselves."""
 
 from carbon_credit.documents import picture
 from carbon_credit.documents.picture import marked, rectangle, text
@@ -55,7 +56,7 @@ def _hills() -> list[str]:
 
 
 def _heading(report: YearReport, language: str) -> list[str]:
-    number, unit = mass(report.whose.kept_mg, language)
+    number, unit = mass(report.whose.claimed_mg, language)
     size = 176 if len(number) < 7 else 136
     parts = [
         text(LEFT, 116, report.name.text(language), size=34, opacity="0.85"),
@@ -163,7 +164,7 @@ def _footer(report: YearReport, language: str) -> list[str]:
     if report.whose.passed_on_mg:
         notes.append(f"{word('passed-on', language)} {mass_text(report.whose.passed_on_mg, language)}")
     if report.whose.retired_mg:
-        notes.append(f"{word('retired', language)} {mass_text(report.whose.retired_mg, language)}")
+        notes.append(f"{word('retired-of-it', language)} {mass_text(report.whose.retired_mg, language)}")
     lines = [" · ".join(notes)] if notes else []
     if report.rehearsal:
         lines.append(word("rehearsal-note", language))

@@ -11,6 +11,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "own": ("本人持有", "mine"),
     "passed-on": ("已委托项目申请（不计入本人）", "passed on by mandate (not mine)"),
     "retired": ("已为本人足迹注销", "retired for my own footprint"),
+    "retired-of-it": ("其中已为本人足迹注销", "of mine retired for my own footprint"),
     "partner": ("按规则归数据提供方", "the data provider's, by rule"),
     "counted": ("全年核算合计", "counted in the year"),
     "provisional": ("其中暂计", "of it provisional"),
@@ -36,7 +37,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "medals": ("获得勋章", "medals earned"),
     "whose": ("减排量归属", "Whose the reductions are"),
     "points": ("积分与卡券", "Points and vouchers"),
-    "like": ("换算参考（仅就本人持有部分）", "As much as (of what is mine)"),
+    "like": ("换算参考（仅就属于本人的部分）", "As much as (of what is mine)"),
     "like-note": (
         "换算系数来自所列来源，仅供参考；标有“沙盒”的来源未经核实。",
         "The figures are those of the sources named; those marked sandbox were not verified.",

@@ -19,7 +19,7 @@ from carbon_credit.ledger.accounts import CO2E, POINTS, AccountKey
 from carbon_credit.ledger.queries import accounts_of
 from carbon_credit.ledger.turnover import held_by_group, moved_by_code
 from carbon_credit.methodology.definition import Grade, Source, Texts
-from carbon_credit.offsets.passed_on import passed_on
+from carbon_credit.offsets.passed_on import passed_on, retired
 from carbon_credit.quantification.daily import closed_between
 from carbon_credit.quantification.lifetime import YearLine, counted_by_year, reductions_by_year, year_of
 from carbon_credit.reach.errors import YearNotFound
@@ -57,14 +57,19 @@ class Whose:
     """Where the year's grams are, in milligrams. They add up to what counts.
 
     `kept_mg`: the citizen's own. `passed_on_mg`: by mandate in a batch, so the programme's to sell, never
-    claimed here. `retired_mg`: retired by the citizen for a footprint of their own, taken from the oldest
-    grams that were kept. `partner_mg`: a data provider's by the programme's rule.
+    claimed here. `retired_mg`: retired by the citizen for a footprint of their own. `partner_mg`: a data
+    provider's by the programme's rule.
     """
 
     kept_mg: int
     passed_on_mg: int
     retired_mg: int
     partner_mg: int
+
+    @property
+    def claimed_mg(self) -> int:
+        """What is the citizen's own claim: kept, or retired by themselves and for themselves."""
+        return self.kept_mg + self.retired_mg
 
     @property
     def counted_mg(self) -> int:
@@ -84,7 +89,7 @@ class PointsSum:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What the citizen's own grams are as much as. `tenths` of a unit, and whose figure it is."""
+    """What the grams that a citizen claims are as much as. `tenths` of a unit, and whose figure it is."""
 
     equivalent: Equivalent
     source: Source
@@ -161,7 +166,7 @@ def year_report(
         vouchers=vouchers,
         value_fen=value_fen,
         medals=_medals(session, rules.profile, citizen_id, year),
-        likenesses=_likenesses(rules.profile, whose.kept_mg),
+        likenesses=_likenesses(rules.profile, whose.claimed_mg),
     )
 
 
@@ -171,20 +176,16 @@ def whose_by_year(session: Session, *, programme: str, citizen_id: uuid.UUID) ->
     account = AccountKey(programme, CO2E, "citizen.reductions", citizen_id)
     counted = counted_by_year(session, programme=programme, citizen_id=citizen_id)
     credited = held_by_group(session, references=mine, key=account, codes=_GRAMS)
-    given = passed_on(session, reductions=mine)
-    retired = -moved_by_code(session, keys=[account]).get("retire.citizen", 0)
-    found = {}
-    for year in sorted({*counted, *credited, *given}):
-        kept = credited.get(year, 0) - given.get(year, 0)
-        used = min(max(kept, 0), retired)
-        retired -= used
-        found[year] = Whose(
-            kept_mg=kept - used,
+    given, own = passed_on(session, reductions=mine), retired(session, reductions=mine)
+    return {
+        year: Whose(
+            kept_mg=credited.get(year, 0) - given.get(year, 0) - own.get(year, 0),
             passed_on_mg=given.get(year, 0),
-            retired_mg=used,
+            retired_mg=own.get(year, 0),
             partner_mg=counted.get(year, 0) - credited.get(year, 0),
         )
-    return found
+        for year in sorted({*counted, *credited, *given, *own})
+    }
 
 
 def _months(lines: list[YearLine]) -> tuple[MonthSum, ...]:
@@ -243,7 +244,7 @@ def _medals(
 
 
 def _likenesses(profile: ProgrammeProfile, co2e_mg: int) -> tuple[Likeness, ...]:
-    """Of the citizen's own grams only, and only where somebody's figure stands behind it."""
+    """Of what the citizen may claim only, and only where somebody's figure stands behind it."""
     sources = {source.name: source for source in profile.sources}
     return tuple(
         Likeness(one, sources[one.source], one.tenths(co2e_mg))

@@ -56,7 +56,8 @@ def _check(session: Session, portion: Sequence[Any]) -> Iterator[Finding]:
         held = lots[row.id]
         numbers = [one for one, _ in held] + ([row.stock_hold_id] if row.stock_hold_id else [])
         found = {states.get(number) or "missing" for number in numbers}
-        if found != {_EXPECTED[row.state]}:
+        # What has neither piece nor price holds nothing: neutralising, which takes grams.
+        if found != ({_EXPECTED[row.state]} if numbers or row.points else set()):
             detail = f"it is {row.state}, its holds are {', '.join(sorted(found))}"
             yield Finding("redemption-state", "redemption", str(row.id), detail)
         points = sum(points for _, points in held)

@@ -115,7 +115,7 @@ def take_up(
     """
     own = lots(session, programme=chosen.programme, citizen_id=citizen_id)
     taken = take(own, points=points, day=today(session, programme=chosen.programme, now=now))
-    redemption = _redemption(
+    redemption = new_redemption(
         session, chosen, citizen_id=citizen_id, points=points, partner_id=partner_id, now=now
     )
     parts = [
@@ -187,15 +187,16 @@ def expire_due(session: Session, *, now: datetime, limit: int) -> int:
     return len(ids)
 
 
-def _redemption(
+def new_redemption(
     session: Session,
     chosen: OfferRecord,
     *,
     citizen_id: uuid.UUID,
     points: int,
-    partner_id: uuid.UUID | None,
+    partner_id: uuid.UUID | None = None,
     now: datetime,
 ) -> Redemption:
+    """The row of a redemption that is held; it is not written."""
     expires_at = now + timedelta(seconds=chosen.voucher_ttl_s)
     offline = offline_tills(session, programme=chosen.programme)
     key, redemption_id = keys_of(session).voucher, new_id()

@@ -1,4 +1,5 @@
-"""The whole audit in one place: the ledger, the events and reductions behind it, batches, redemptions."""
+"""The whole audit in one place: the ledger, the events and reductions behind it, batches, redemptions, and
+what belongs to two of them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from carbon_credit.events.audit import audit as audit_events
 from carbon_credit.events.audit import changed_rows
 from carbon_credit.ledger.audit import Finding
 from carbon_credit.ledger.audit import audit as audit_ledger
+from carbon_credit.neutrality.audit import audit as audit_neutrality
 from carbon_credit.offsets.audit import audit as audit_batches
 from carbon_credit.quantification.audit import audit as audit_reductions
 from carbon_credit.redemption.audit import audit as audit_redemptions
@@ -61,6 +63,7 @@ def audit_everything(
         *_audit_catalogue(session, count),
         *audit_batches(session),
         *audit_redemptions(session),
+        *audit_neutrality(session),
         *settlement.audit(session, progress=count),
         *(one for table in settlement.SEALED for one in changed_rows(session, table, count)),
     ]

@@ -27,6 +27,7 @@ PUBLIC = {
     "/v1/public/serials/<serial:serial>",
     "/v1/public/programmes/<programme:programme>/subsidies",
     "/v1/public/donations/<voucher:code>",
+    "/v1/public/retirements/<voucher:code>",
 }
 # What stands for each variable part: well-formed, and nobody's.
 PARTS = {

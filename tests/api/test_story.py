@@ -91,6 +91,7 @@ def test_from_a_meter_reading_to_serial_numbers(any_town: Town) -> None:
         "provisional_mg": 0,
         "confirmed_mg": 1_767_600_000,
         "passed_on_mg": 0,
+        "retired_mg": 0,
         "own_mg": 1_767_600_000,
     }
     listed = town.get("citizen", "/v1/me/reductions?limit=1").json

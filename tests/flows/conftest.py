@@ -14,8 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.db import Database
+from carbon_credit.kernel.ids import new_id
 from carbon_credit.kernel.settings import Settings
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
+from carbon_credit.neutrality.certificates import Certificate
+from carbon_credit.neutrality.operations import neutralise
 from carbon_credit.redemption import offers, operations
 from carbon_credit.redemption.offering import stock
 from carbon_credit.redemption.till.consuming import Place, consume
@@ -85,6 +88,39 @@ class Held:
             world.database,
             lambda session: consume(session, place=Place(self.merchant), text=self.code, now=world.now),
         )
+
+
+def neutralise_own(world: World, mg: int | None = None) -> Certificate:
+    """The first citizen retires grams of their own, for an offer made for it."""
+    now, programme = world.now, world.programme
+    operator = world.party("operator", f"Climate office of {new_id()}")
+    terms = offers.OfferTerms(
+        kind="neutralise",
+        title_zh="我的出行",
+        title_en="My trips",
+        points_price=0,
+        value_fen=0,
+        stocked=False,
+        opens_at=now,
+        closes_at=now + timedelta(days=1),
+        voucher_ttl_s=3600,
+    )
+
+    def deed(session: Session) -> Certificate:
+        offer_id = offers.propose_offer(
+            session, programme=programme, merchant_id=operator, terms=terms, now=now
+        )
+        offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id)
+        return neutralise(
+            session,
+            programme=programme,
+            citizen_id=world.citizens[0],
+            offer_id=offer_id,
+            co2e_mg=mg,
+            now=now,
+        )
+
+    return transact(world.database, deed)
 
 
 def hold_a_voucher(

@@ -64,6 +64,7 @@ def test_a_year_becomes_a_picture(town: Town) -> None:
         "passed_on_mg": 0,
         "retired_mg": 0,
         "partner_mg": 0,
+        "claimed_mg": 8 * 388_440,
         "counted_mg": 8 * 388_440,
     }
     assert [one["co2e_mg"] for one in year["months"]] == [0] * 11 + [8 * 388_440]

@@ -23,7 +23,7 @@ from carbon_credit.sweeps import SWEEPS
 from carbon_credit.sweeps.audit import audit_everything
 from carbon_credit.tables import metadata
 from tests.catalogue.conftest import ANNA, Office
-from tests.flows.conftest import cheating, findings
+from tests.flows.conftest import cheating, findings, neutralise_own
 from tests.flows.settling import hold_a_funded_voucher, settle_two_months
 from tests.world import World, metro
 
@@ -45,7 +45,7 @@ PROJECT = {
 
 def full_world(database: Database) -> World:
     """A row in every sealed table: rides, one withdrawn, one computed again, one a part of its event; a
-    voucher used and its merchant settled; a month closed; a batch; a seal; a value confirmed."""
+    voucher used and its merchant settled; a month closed; grams retired; a batch; a seal; a value confirmed."""
     world = World(database)
     rides = [metro(f"M-{n}", person=n % 2, at="2026-10-20T08:00:00+08:00") for n in range(6)]
     world.credit(*rides, backfill=True)
@@ -56,6 +56,7 @@ def full_world(database: Database) -> World:
     later = world.now + timedelta(days=365)
     assert transact(database, lambda session: SWEEPS["seal"].batch(session, later, 1000)) > 0
     world.close_month(date(2026, 10, 1))
+    neutralise_own(world, 1_000)
     _open_a_batch(world)
     transact(database, lambda session: _revise_one(session, world))
     Office(database).confirm(ANNA, name="sz-public-transit", part="parameters.RF_metro[0]")
@@ -171,7 +172,16 @@ def test_a_gift_with_balances_to_match_is_named(kind: str, world_on: Any) -> Non
 
 @pytest.mark.parametrize("kind", ["module_sqlite", "module_postgresql"])
 @pytest.mark.parametrize(
-    "name", ["transfer", "reduction", "event", "event_claim", "reduction_adjustment", "batch_step"]
+    "name",
+    [
+        "transfer",
+        "reduction",
+        "event",
+        "event_claim",
+        "reduction_adjustment",
+        "batch_step",
+        "citizen_retirement",
+    ],
 )
 def test_a_row_taken_away_is_missed(name: str, kind: str, world_on: Any) -> None:
     world: World = world_on(kind)

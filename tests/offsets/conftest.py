@@ -12,16 +12,19 @@ from carbon_credit.identity.queries import mandates_of
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.digest import canonical_json
 from carbon_credit.kernel.ids import new_id
-from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.ledger import operations as ledger
 from carbon_credit.ledger.accounts import CO2E, AccountKey
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.queries import balances
+from carbon_credit.methodology.definition import Texts
 from carbon_credit.offsets import operations, queries
 from carbon_credit.offsets.audit import audit
 from carbon_credit.offsets.dossier.exporting import export_dossier
 from carbon_credit.offsets.operations import ProjectTerms
 from carbon_credit.offsets.queries import BatchRecord, ProjectRecord
+from carbon_credit.offsets.retirement.queries import Retirement
+from carbon_credit.offsets.retirement.retiring import Retirable, retirable, retire_own
 from carbon_credit.offsets.selection import Preview
 from carbon_credit.quantification.periods import record_closing
 from carbon_credit.quantification.recording import append_reductions
@@ -212,6 +215,26 @@ class Yard:
             found = [item for portion in queries.items(session, batch_id=batch.id) for item in portion]
         assert [item.position for item in found] == list(range(1, len(found) + 1))
         return [(item.reduction_id, item.from_mg, item.to_mg) for item in found]
+
+    def retire(self, mg: int | None = None, person: int = 0, now: datetime = NOW) -> Retirement:
+        """A citizen retires grams of their own; None: all that can be."""
+        return transact(
+            self.database,
+            lambda session: retire_own(
+                session,
+                programme=self.programme,
+                citizen_id=self.world.citizens[person],
+                retirement_id=new_id(),
+                co2e_mg=mg,
+                purpose=Texts(zh="我的出行", en="My trips"),
+                now=now,
+            ),
+        )
+
+    def retirable(self, person: int = 0) -> Retirable:
+        """What `retire` would find."""
+        with unit_of_work(self.database, read_only=True) as session:
+            return retirable(session, programme=self.programme, citizen_id=self.world.citizens[person])
 
     def export(self, batch: BatchRecord, edition: str = "verifier") -> bytes:
         target = io.BytesIO()

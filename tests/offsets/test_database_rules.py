@@ -97,8 +97,16 @@ def test_a_sandbox_batch_in_a_real_programme_is_refused_by_the_database(
 ) -> None:
     real = make_yard(database, programme="gd-sz")
     [reduction] = real.reductions(TONNE, grade="published")
+    [assumed] = real.reductions(TONNE, grade="assumed")
+    with pytest.raises(IntegrityError), unit_of_work(real.database) as session:
+        session.execute(text(ITEM), bound(database, item(real, assumed, rehearsal=False, grade="assumed")))
+    in_batch = {"batch": uuid.uuid4(), "position": 1}
     # An honest item of a sandbox reduction, then one that lies about the grade, then about the rehearsal.
-    for changes in ({"rehearsal": False}, {"rehearsal": False, "grade": "official"}, {"rehearsal": True}):
+    for changes in (
+        {"rehearsal": False, **in_batch},
+        {"rehearsal": False, "grade": "official"},
+        {"rehearsal": True},
+    ):
         with pytest.raises(IntegrityError), unit_of_work(real.database) as session:
             session.execute(text(ITEM), bound(database, item(real, reduction, **changes)))
     # A project that claims to be a rehearsal in a real programme, and the reverse.

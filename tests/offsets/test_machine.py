@@ -1,4 +1,5 @@
-"""Any sequence of steps, against a model that knows nothing but sums: nothing is lost, nothing is twice."""
+"""Any sequence of steps, and citizens who retire grams of their own meanwhile, against a model that knows
+nothing but sums: nothing is lost, nothing is twice."""
 
 import shutil
 from collections.abc import Callable
@@ -44,6 +45,7 @@ def machine(new_yard: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             self.yard = new_yard()
             self.yard.close()
             self.total_mg = 0
+            self.retired: dict[Any, int] = {}
             self.state: dict[Any, str] = {}
             self.tonnes: dict[Any, int] = {}
             self.open: Any = None
@@ -57,6 +59,18 @@ def machine(new_yard: Callable[[], Any]) -> type[RuleBasedStateMachine]:
             self.yard.reductions(*mg)
             self.total_mg += sum(mg)
 
+        @rule(person=st.integers(0, 2), asked=st.none() | st.sampled_from([1, 399_999_999, TONNE]))
+        def retire(self, person: int, asked: int | None) -> None:
+            available = self.yard.retirable(person).available_mg
+            wanted = available if asked is None else asked
+            try:
+                done = self.yard.retire(asked, person)
+            except errors.GramsUnavailable:
+                assert not 0 < wanted <= available
+            else:
+                assert done.co2e_mg == wanted <= available
+                self.retired[done.id] = wanted
+
         @precondition(lambda self: self.open is None)
         @rule()
         def open_one(self) -> None:
@@ -67,7 +81,8 @@ def machine(new_yard: Callable[[], Any]) -> type[RuleBasedStateMachine]:
         @precondition(lambda self: self.open is not None)
         @rule(most=st.none() | st.integers(1, 2))
         def fill(self, most: int | None) -> None:
-            free = self.total_mg - sum(t for b, t in self.tonnes.items() if b != self.open) * TONNE
+            free = self.total_mg - sum(self.retired.values())
+            free -= sum(t for b, t in self.tonnes.items() if b != self.open) * TONNE
             possible = free // TONNE if most is None else min(free // TONNE, most)
             try:
                 self.yard.fill(self.batch(self.open), most)
@@ -115,7 +130,12 @@ def machine(new_yard: Callable[[], Any]) -> type[RuleBasedStateMachine]:
                 assert self.yard.balance("batch.frozen", batch_id) == held
             batched = sum(self.tonnes.values()) * TONNE
             own = self.tonnes.get(self.open, 0) * TONNE
-            assert self.yard.preview().eligible_mg == self.total_mg - batched + own
+            free = self.total_mg - batched - sum(self.retired.values())
+            assert self.yard.preview().eligible_mg == free + own
+            # Each citizen may retire what is theirs and free; together that is what batches may take.
+            assert sum(self.yard.retirable(person).available_mg for person in range(3)) == free
+            for retirement_id, mg in self.retired.items():
+                assert self.yard.balance("retired", retirement_id) == mg
             assert self.yard.findings() == []
 
     return Batches

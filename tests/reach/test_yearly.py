@@ -9,11 +9,7 @@ from pypdf import PdfReader
 
 from carbon_credit.documents import picture
 from carbon_credit.kernel.db import Database
-from carbon_credit.kernel.ids import new_id
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
-from carbon_credit.ledger import operations as ledger
-from carbon_credit.ledger.accounts import CO2E, AccountKey
-from carbon_credit.ledger.entries import Transfer
 from carbon_credit.offsets.ended import take_back_ended
 from carbon_credit.reach.card import card_svg
 from carbon_credit.reach.errors import YearNotFound
@@ -43,20 +39,6 @@ def kept_in_all(world: World, person: int = 0) -> int:
     with unit_of_work(world.database, read_only=True) as session:
         found = whose_by_year(session, programme=world.programme, citizen_id=world.citizens[person])
     return sum(one.kept_mg for one in found.values())
-
-
-def retire(world: World, mg: int, person: int = 0) -> None:
-    """Grams of the citizen's own, for a footprint of their own."""
-    whom = world.citizens[person]
-    transfer = Transfer(
-        id=new_id(),
-        code="retire.citizen",
-        debit=AccountKey(world.programme, CO2E, "citizen.reductions", whom),
-        credit=AccountKey(world.programme, CO2E, "retired", whom),
-        amount=mg,
-        effective_at=world.now,
-    )
-    transact(world.database, lambda session: ledger.post(session, transfers=[transfer], now=world.now))
 
 
 def test_a_year_by_month_and_scene_with_what_is_provisional(database: Database) -> None:
@@ -110,15 +92,19 @@ def test_points_and_vouchers_of_the_year_are_the_ledgers(database: Database) -> 
     assert points.earned - points.spent == world.points() == -5  # owed
 
 
-def test_what_was_passed_on_is_not_claimed_and_what_is_retired_comes_from_the_oldest(
-    database: Database,
-) -> None:
+def test_what_was_passed_on_is_not_claimed_and_what_one_retired_oneself_is(database: Database) -> None:
     yard = Yard(database)
     world = yard.world
     tonne = 1_000 * KG
     yard.reductions(tonne, 400 * KG, 300 * KG, 200 * KG, 500 * KG, 100 * KG)
-    # Last year's, never batched.
-    yard.reductions(50 * KG, vintage=2025, business_day=date(2025, 10, 1), accounting_day=date(2025, 10, 1))
+    # Last year's, never batched; its month was closed with this one's.
+    yard.reductions(
+        50 * KG,
+        vintage=2025,
+        occurred_at=datetime(2025, 10, 1, tzinfo=UTC),
+        business_day=date(2025, 10, 1),
+        accounting_day=day_of(1),
+    )
     # What is left over above whole tonnes stays: the last is the first citizen's.
     yard.reductions(10 * KG, 10 * KG, 30 * KG)
     yard.close()
@@ -129,16 +115,19 @@ def test_what_was_passed_on_is_not_claimed_and_what_is_retired_comes_from_the_ol
     assert (first.counted_mg, first.passed_on_mg) == (1_230 * KG, passed[0])
     assert first.kept_mg == 1_230 * KG - passed[0]
     assert kept_in_all(world) == world.grams()
-    retire(world, 60 * KG)
+    yard.retire(60 * KG)
     old, new = report(world, 2025).whose, report(world).whose
-    assert (old.kept_mg, old.retired_mg) == (0, 50 * KG)
-    assert new.retired_mg == 10 * KG
+    assert (old.kept_mg, old.retired_mg, old.claimed_mg) == (0, 50 * KG, 50 * KG)
+    assert (new.retired_mg, new.passed_on_mg) == (10 * KG, passed[0])
     assert new.counted_mg == 1_230 * KG
     assert kept_in_all(world) == world.grams()
-    # The picture and its likenesses speak of what is kept alone.
+    # What one retired oneself is still one's own claim; what was passed on is not. The picture and its
+    # likenesses speak of the claim.
+    assert new.claimed_mg == first.kept_mg == 1_230 * KG - passed[0]
     shown = report(world)
-    assert mass_text(new.kept_mg, "zh") in _words(card_svg(shown, "zh"))
-    assert {one.equivalent.tenths(new.kept_mg) for one in shown.likenesses} == {
+    assert mass_text(new.claimed_mg, "zh") in _words(card_svg(shown, "zh"))
+    assert f"其中已为本人足迹注销 {mass_text(10 * KG, 'zh')}" in card_svg(shown, "zh")
+    assert {one.equivalent.tenths(new.claimed_mg) for one in shown.likenesses} == {
         one.tenths for one in shown.likenesses
     }
     # A batch that is rejected gives back what it held.

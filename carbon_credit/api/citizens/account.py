@@ -18,6 +18,7 @@ from carbon_credit.kernel.paging import Page, cursor, cut, id_position
 from carbon_credit.ledger.accounts import CO2E, POINTS, AccountKey
 from carbon_credit.ledger.points import due_key
 from carbon_credit.ledger.queries import accounts_of, balances, lots, statement
+from carbon_credit.offsets.retirement.queries import retired_mg
 from carbon_credit.quantification.errors import ReductionNotFound
 from carbon_credit.quantification.explaining import explain
 from carbon_credit.quantification.pending import pending_points
@@ -42,6 +43,10 @@ class Grams(Answer):
     passed_on_mg = Whole(
         required=True,
         metadata={"description": "Of these: by mandate in a batch of the programme.", "example": 0},
+    )
+    retired_mg = Whole(
+        required=True,
+        metadata={"description": "Of these: retired by the citizen, for themselves.", "example": 0},
     )
     own_mg = Whole(required=True, metadata={"description": "Still the citizen's own.", "example": 22142000})
 
@@ -191,13 +196,15 @@ def get_account(call: Call) -> dict[str, Any]:
     ]
     pending = pending_points(call.session, programme=programme, citizen_id=citizen_id)
     counted = totals.provisional_mg + totals.confirmed_mg
+    retired = retired_mg(call.session, programme=programme, citizen_id=citizen_id)
     return {
         "citizen_id": citizen_id,
         "programme": programme,
         "co2e": {
             "provisional_mg": totals.provisional_mg,
             "confirmed_mg": totals.confirmed_mg,
-            "passed_on_mg": counted - found[own].available,
+            "passed_on_mg": counted - found[own].available - retired,
+            "retired_mg": retired,
             "own_mg": found[own].available,
         },
         "points": {

@@ -51,12 +51,12 @@ class ReportScene(Answer):
 
 
 class ReportWhose(Answer):
-    """Whose the year's grams are, in mg CO2e: the four parts add up to `counted_mg`."""
+    """Whose the year's grams are, in mg CO2e: own, passed on, retired, a partner's; all of it is counted."""
 
     own_mg = Whole(
         minimum=_SIGNED,
         required=True,
-        metadata={"description": "The citizen's own; all that may be claimed.", "example": 15248000},
+        metadata={"description": "Still on the citizen's account.", "example": 15248000},
     )
     passed_on_mg = Whole(
         required=True,
@@ -65,9 +65,14 @@ class ReportWhose(Answer):
     retired_mg = Whole(
         required=True,
         metadata={
-            "description": "Retired by the citizen for a footprint of their own; from the oldest grams kept.",
+            "description": "Retired by the citizen for a footprint of their own.",
             "example": 0,
         },
+    )
+    claimed_mg = Whole(
+        minimum=_SIGNED,
+        required=True,
+        metadata={"description": "All that may be claimed: own and retired.", "example": 15248000},
     )
     partner_mg = Whole(
         minimum=_SIGNED,
@@ -87,7 +92,7 @@ class ReportYearPoints(Answer):
 
 
 class ReportLikeness(Answer):
-    """What the citizen's own grams are as much as, by somebody's figure. Rounded down."""
+    """What the grams that may be claimed are as much as, by somebody's figure. Rounded down."""
 
     code = fields.String(required=True, metadata={"example": "grid-electricity"})
     text_zh = fields.String(required=True, metadata={"example": "相当于少用 28.7 千瓦时电"})
@@ -141,6 +146,7 @@ def get_year_report(call: Call, year: int) -> dict[str, Any]:
         "whose": {
             "own_mg": found.whose.kept_mg,
             **{name: getattr(found.whose, name) for name in ("passed_on_mg", "retired_mg", "partner_mg")},
+            "claimed_mg": found.whose.claimed_mg,
             "counted_mg": found.whose.counted_mg,
         },
         "scenes": [

@@ -85,6 +85,13 @@ def all_retirements(session: Session, *, at_once: int) -> Iterator[Sequence[Citi
             return
 
 
+def retirements_by_id(session: Session, *, ids: Collection[UUID]) -> dict[UUID, CitizenRetirement]:
+    """The rows of these ids, as they stand now; what is not there is left out."""
+    statement = select(CitizenRetirement).where(one_of(session, CitizenRetirement.id, ids))
+    found = session.scalars(statement.execution_options(populate_existing=True))
+    return {row.id: row for row in found}
+
+
 def _records(session: Session, rows: Sequence[CitizenRetirement]) -> list[Retirement]:
     withdrawn = _withdrawn(session, [row.id for row in rows])
     return [

@@ -1,1 +1,1 @@
-"""What is not taken at a till: codes of pools, donations, subsidies."""
+"""What is not taken at a till: codes of pools, donations, subsidies, neutralising."""
