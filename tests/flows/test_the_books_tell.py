@@ -45,7 +45,8 @@ PROJECT = {
 
 def full_world(database: Database) -> World:
     """A row in every sealed table: rides, one withdrawn, one computed again, one a part of its event; a
-    voucher used and its merchant settled; a month closed; grams retired; a batch; a seal; a value confirmed."""
+    voucher used and its merchant settled; a month closed; grams retired; a batch; a seal; a value
+    confirmed."""
     world = World(database)
     rides = [metro(f"M-{n}", person=n % 2, at="2026-10-20T08:00:00+08:00") for n in range(6)]
     world.credit(*rides, backfill=True)

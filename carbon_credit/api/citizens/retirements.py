@@ -24,7 +24,7 @@ _RETIRE = access(CITIZEN, scope="grams:retire")
 GRADES = ("official", "published", "secondary", "assumed")
 
 
-class RetirementIn(Strict):
+class OwnRetirementIn(Strict):
     """For which offer of kind `neutralise`, and how much."""
 
     offer_id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"})
@@ -34,7 +34,7 @@ class RetirementIn(Strict):
     )
 
 
-class RetirementOut(Answer):
+class OwnRetirementOut(Answer):
     """What was retired. With `certificate_no` anybody can look it up."""
 
     id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d41"})
@@ -100,8 +100,8 @@ def get_retirable(call: Call) -> dict[str, Any]:
 
 @writes(
     allowed=_RETIRE,
-    takes=RetirementIn,
-    answer=RetirementOut,
+    takes=OwnRetirementIn,
+    answer=OwnRetirementOut,
     status=201,
     raises=(*REFUSALS, GramsUnavailable),
 )
@@ -118,7 +118,7 @@ def retire_own_grams(call: Call) -> dict[str, Any]:
     return certificate_shown(done)
 
 
-@reads(allowed=_READ, query=PageQuery, answer=page_of(RetirementOut))
+@reads(allowed=_READ, query=PageQuery, answer=page_of(OwnRetirementOut))
 def list_own_retirements(call: Call) -> Page[dict[str, Any]]:
     """List what was retired, newest first."""
     limit = call.query["limit"]
