@@ -71,6 +71,7 @@ APPEND_ONLY: dict[str, dict[str, Any]] = {
     "statement_item": {"kind": "use"},
     "statement_step": {},
     "statement_adjustment": {},
+    "statement_loss": {},
     "payment_file": {},
     "citizen_retirement": {"grade": "published"},
     "till_scan": {"outcome": "refused", "borne_by": "merchant", "consumption_id": None},

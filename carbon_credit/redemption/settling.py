@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Subquery, select
+from sqlalchemy import Subquery, literal_column, select
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import one_of
@@ -16,7 +16,7 @@ from carbon_credit.ledger.accounts import FEN, AccountKey, account_id
 from carbon_credit.ledger.entries import Transfer
 from carbon_credit.ledger.locks import LockedAccount
 from carbon_credit.ledger.queries import balances
-from carbon_credit.redemption.models import Consumption, Offer, Redemption
+from carbon_credit.redemption.models import Consumption, Offer, Redemption, TillScan
 from carbon_credit.redemption.offering import money
 
 
@@ -52,6 +52,28 @@ def uses_with_offers() -> Subquery:
         .join(Redemption, Redemption.id == Consumption.redemption_id)
         .join(Offer, Offer.id == Redemption.offer_id)
         .subquery("used")
+    )
+
+
+def borne_scans() -> Subquery:
+    """till_id, scan_id, merchant_id, received_at, scanned_at, value_fen, with offer_id, title_zh and title_en
+    of its offer, of every lost scan that the programme bears."""
+    return (
+        select(
+            TillScan.till_id,
+            TillScan.id.label("scan_id"),
+            TillScan.merchant_id,
+            TillScan.received_at,
+            TillScan.scanned_at,
+            TillScan.value_fen,
+            Redemption.offer_id,
+            Offer.title_zh,
+            Offer.title_en,
+        )
+        .join(Redemption, Redemption.id == TillScan.redemption_id)
+        .join(Offer, Offer.id == Redemption.offer_id)
+        .where(TillScan.borne_by == literal_column("'programme'"))  # as the partial index has it
+        .subquery("borne")
     )
 
 

@@ -71,7 +71,7 @@ def _contents(session: Session, progress: Callable[[int], None]) -> Iterator[Fin
     for statement_id in session.scalars(select(Statement.id).order_by(Statement.id)).all():
         row = session.execute(select(_STATEMENT).where(_STATEMENT.c.id == statement_id)).one()
         told = content(session, statement_id=statement_id)
-        parts = [*told.lines, *told.fees, *told.adjustments]
+        parts = [*told.lines, *told.fees, *told.adjustments, *told.losses]
         if statement_digest(dict(row._mapping), parts) != row.digest:
             detail = "it says something else than when it was issued"
             yield Finding("statement-digest", "statement", str(statement_id), detail)

@@ -283,6 +283,25 @@ class StatementAdjustment(Base):
     mac: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class StatementLoss(Base):
+    """What the programme bears of a scan that was lost: on one statement, by its key. Append-only.
+
+    No MAC of its own, because the statement's digest is over it.
+    """
+
+    __tablename__ = "statement_loss"
+    __table_args__ = (
+        ForeignKeyConstraint(["till_id", "scan_id"], ["till_scan.till_id", "till_scan.id"]),
+        CheckConstraint("value_fen > 0", name="value_fen"),
+    )
+
+    till_id: Mapped[UUID] = mapped_column(primary_key=True)
+    scan_id: Mapped[UUID] = mapped_column(primary_key=True)
+    statement_id: Mapped[UUID] = mapped_column(ForeignKey("statement.id"), index=True)
+    offer_id: Mapped[UUID]
+    value_fen: Mapped[int] = mapped_column(BigInteger)
+
+
 class PaymentFile(Base):
     """Payments that were handed to the bank together. Append-only."""
 

@@ -1,4 +1,4 @@
-"""Reads: statements with how far they have come, their lines, fees, adjustments and steps."""
+"""Reads: statements with how far they have come, their lines, fees, adjustments, losses and steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from carbon_credit.settlement.models import (
     StatementAdjustment,
     StatementFee,
     StatementLine,
+    StatementLoss,
     StatementProgress,
     StatementStep,
 )
@@ -67,6 +68,7 @@ class Content:
     lines: Sequence[Any]
     fees: Sequence[Any]
     adjustments: Sequence[Any]
+    losses: Sequence[Any]
 
 
 _FIELDS = [name for name in StatementRecord.__dataclass_fields__ if name not in ("state", "invoice_number")]
@@ -114,11 +116,12 @@ def statements(
 
 
 def content(session: Session, *, statement_id: UUID) -> Content:
-    """Lines, fees and adjustments of a statement, without their MACs, in a fixed order."""
+    """Lines, fees, adjustments and losses of a statement, without their MACs, in a fixed order."""
     return Content(
         lines=_rows(session, StatementLine, statement_id, "position"),
         fees=_rows(session, StatementFee, statement_id, "terms_id"),
         adjustments=_rows(session, StatementAdjustment, statement_id, "dispute_id"),
+        losses=_rows(session, StatementLoss, statement_id, "till_id", "scan_id"),
     )
 
 
@@ -132,8 +135,8 @@ def _joined() -> Any:
     return select(*_COLUMNS).join(StatementProgress, StatementProgress.statement_id == Statement.id)
 
 
-def _rows(session: Session, model: Any, statement_id: UUID, order: str) -> Sequence[Any]:
+def _rows(session: Session, model: Any, statement_id: UUID, *order: str) -> Sequence[Any]:
     table: Table = model.__table__
     columns = [column for column in table.columns if column.name != "mac"]
-    mine = select(*columns).where(table.c.statement_id == statement_id).order_by(table.c[order])
-    return session.execute(mine).all()
+    mine = select(*columns).where(table.c.statement_id == statement_id)
+    return session.execute(mine.order_by(*(table.c[name] for name in order))).all()

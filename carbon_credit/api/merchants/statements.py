@@ -68,7 +68,10 @@ class StatementOut(Answer):
     adjusted_fen = Whole(
         required=True,
         **_SIGNED,
-        metadata={"description": "Answers to disputes of earlier ones.", "example": 0},
+        metadata={
+            "description": "Answers to disputes of earlier ones, and lost scans that the programme bears.",
+            "example": 0,
+        },
     )
     fee_fen = Whole(required=True, **_SIGNED, metadata={"example": 3591})
     paid_fen = Whole(required=True, metadata={"example": 0})
@@ -131,12 +134,22 @@ class StatementAdjustmentOut(Answer):
     adjusted_fen = Whole(required=True, **_SIGNED, metadata={"example": 500})
 
 
+class StatementLossOut(Answer):
+    """A scan without a connection of a voucher that was used elsewhere, which the programme bears."""
+
+    till_id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3e02"})
+    scan_id = Id(required=True, metadata={"example": "0192f3c1-7a52-4b61-9d3e-0f6a1c2b3d51"})
+    offer_id = Id(required=True, metadata={"example": "0192f3c1-7a52-7b61-9d3e-0f6a1c2b3d4e"})
+    value_fen = Whole(required=True, metadata={"example": 500})
+
+
 class WholeStatement(StatementOut):
     """A statement with what it is made of. Every consumption is in its files."""
 
     lines = fields.List(fields.Nested(StatementLineOut), required=True)
     fees = fields.List(fields.Nested(StatementFeeOut), required=True)
     adjustments = fields.List(fields.Nested(StatementAdjustmentOut), required=True)
+    losses = fields.List(fields.Nested(StatementLossOut), required=True)
 
 
 class DisputeIn(Strict):
@@ -246,7 +259,8 @@ def whole(call: Call, statement_id: uuid.UUID, merchant_id: uuid.UUID | None = N
         call.session, programme=call.caller.programme, statement_id=statement_id, merchant_id=merchant_id
     )
     told = queries.content(call.session, statement_id=statement_id)
-    return {**shown(record), "lines": told.lines, "fees": told.fees, "adjustments": told.adjustments}
+    parts = {"lines": told.lines, "fees": told.fees, "adjustments": told.adjustments, "losses": told.losses}
+    return {**shown(record), **parts}
 
 
 def statements_page(call: Call, **wanted: Any) -> Page[dict[str, Any]]:

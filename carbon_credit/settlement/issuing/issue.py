@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.identity.tills import names_of
 from carbon_credit.kernel import outbox
-from carbon_credit.kernel.bulk import append_sealed, lock_alone
+from carbon_credit.kernel.bulk import append_rows, append_sealed, lock_alone
 from carbon_credit.kernel.clock import microseconds
 from carbon_credit.kernel.digest import canonical_json, sha256_hex
 from carbon_credit.kernel.ids import new_id
@@ -21,6 +21,7 @@ from carbon_credit.settlement.errors import LaterMonthSettled, StatementDiffers
 from carbon_credit.settlement.issuing import posting
 from carbon_credit.settlement.issuing.cutoff import Before, claim_items, items_digest
 from carbon_credit.settlement.issuing.lines import OWN, Line, Sums, add_up
+from carbon_credit.settlement.issuing.losses import Loss, new_losses
 from carbon_credit.settlement.issuing.waterfall import Flows, flows
 from carbon_credit.settlement.models import (
     Dispute,
@@ -29,6 +30,7 @@ from carbon_credit.settlement.models import (
     StatementAdjustment,
     StatementFee,
     StatementLine,
+    StatementLoss,
 )
 from carbon_credit.settlement.months import cut_off
 from carbon_credit.settlement.states import begin
@@ -37,6 +39,7 @@ _STATEMENT: Table = Statement.__table__  # type: ignore[assignment]
 _LINE: Table = StatementLine.__table__  # type: ignore[assignment]
 _FEE: Table = StatementFee.__table__  # type: ignore[assignment]
 _ADJUSTMENT: Table = StatementAdjustment.__table__  # type: ignore[assignment]
+_LOSS: Table = StatementLoss.__table__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +75,30 @@ def issue_statement(
     claim_items(session, statement_id=statement_id, merchant_id=merchant_id, ends_at=ends_at, before=before)
     sums = add_up(session, programme=programme, merchant_id=merchant_id, statement_id=statement_id)
     adjustments = _adjustments(session, merchant_id)
+    losses = new_losses(session, programme=programme, merchant_id=merchant_id, ends_at=ends_at)
+    borne = sum(one.value_fen for one in losses)
     opening = 0 if last is None else last.closing_fen
     payments = _unshown_payments(session, merchant_id)
     paid = sum(one.amount_fen for one in payments)
     standing = posting.standing(session, programme=programme, merchant_id=merchant_id)
     if standing.balance_fen != opening - paid:
         raise StatementDiffers(ledger_fen=standing.balance_fen, told_fen=opening - paid)
-    if not sums.lines and not adjustments and not opening and not paid:
+    if not sums.lines and not adjustments and not losses and not opening and not paid:
         return None
     net = sums.net_by_offer()
     for one in adjustments:
         net[one.offer_id] = net.get(one.offer_id, 0) + one.adjusted_fen
     moved = flows(
         net=net,
-        granted=0,
+        granted=borne,
         fee=sums.fee_fen,
         owed_before=standing.owed_fen,
         reclaims=posting.reclaims(session, programme=programme, merchant_id=merchant_id),
     )
     # What an answer gives comes to the offer's budget, and leaves it with all else of the offer.
     ledger.settle(session, pending_ids=[one.hold_id for one in adjustments if one.hold_id], now=now)
-    settled = _post(session, programme, merchant_id, statement_id, sums, moved, ends_at, now)
-    row = _figures(sums, adjustments, moved, opening=opening, paid=paid) | {
+    settled = _post(session, programme, merchant_id, statement_id, sums, moved, borne, now)
+    row = _figures(sums, adjustments, moved, opening=opening, borne=borne, paid=paid) | {
         "id": statement_id,
         "programme": programme,
         "merchant_id": merchant_id,
@@ -106,7 +111,7 @@ def issue_statement(
         "issued_by": actor,
         "issued_at": now,
     }
-    _write(session, row, sums, adjustments)
+    _write(session, row, sums, adjustments, losses)
     shown = update(Payment).where(Payment.id.in_([one.id for one in payments])).values(shown_on=statement_id)
     session.execute(shown.execution_options(synchronize_session=False))
     begin(session, statement_id=statement_id, programme=programme, actor=actor, now=now)
@@ -115,8 +120,8 @@ def issue_statement(
 
 
 def statement_digest(row: Mapping[str, Any], parts: Sequence[Sequence[Any]]) -> str:
-    """SHA-256 over all that a statement says: its figures, the digest of its items, and its lines, fees and
-    adjustments, which are the `parts`, without their MACs."""
+    """SHA-256 over all that a statement says: its figures, the digest of its items, and its lines, fees,
+    adjustments and losses, which are the `parts`, without their MACs."""
     told = {name: _plain(value) for name, value in row.items() if name not in ("digest", "mac")}
     rows = [[_plain(value) for value in part] for part in parts]
     return sha256_hex(canonical_json({"statement": told, "parts": rows}))
@@ -129,11 +134,11 @@ def _plain(value: Any) -> str | int | None:
 
 
 def _figures(
-    sums: Sums, adjustments: Sequence[Adjustment], moved: Flows, *, opening: int, paid: int
+    sums: Sums, adjustments: Sequence[Adjustment], moved: Flows, *, opening: int, borne: int, paid: int
 ) -> dict[str, Any]:
     funded = [line for line in sums.lines if line.funding != OWN]
     used, undone = sum(line.used_fen for line in funded), sum(line.undone_fen for line in funded)
-    adjusted = sum(one.adjusted_fen for one in adjustments)
+    adjusted = sum(one.adjusted_fen for one in adjustments) + borne
     return {
         "opening_fen": opening,
         "uses": sum(line.uses for line in sums.lines),
@@ -158,7 +163,7 @@ def _post(
     statement_id: UUID,
     sums: Sums,
     moved: Flows,
-    ends_at: datetime,
+    borne: int,
     now: datetime,
 ) -> int:
     """Move the money and settle the points; how many points."""
@@ -174,6 +179,7 @@ def _post(
         merchant_id=merchant_id,
         statement_id=statement_id,
         moved=moved,
+        borne=borne,
         points=max(due, 0),
         now=now,
     )
@@ -205,7 +211,13 @@ def _unshown_payments(session: Session, merchant_id: UUID) -> Sequence[Any]:
     return session.execute(select(Payment.id, Payment.amount_fen).where(*unshown)).all()
 
 
-def _write(session: Session, row: dict[str, Any], sums: Sums, adjustments: Sequence[Adjustment]) -> None:
+def _write(
+    session: Session,
+    row: dict[str, Any],
+    sums: Sums,
+    adjustments: Sequence[Adjustment],
+    losses: Sequence[Loss],
+) -> None:
     statement_id = row["id"]
     names = names_of(session, merchant_id=row["merchant_id"])
     lines = [_line(statement_id, number, one, names) for number, one in enumerate(sums.lines, start=1)]
@@ -222,12 +234,14 @@ def _write(session: Session, row: dict[str, Any], sums: Sums, adjustments: Seque
         for one in sorted(sums.fees, key=lambda one: one.terms.id)
     ]
     answers = [(one.dispute_id, statement_id, one.offer_id, one.adjusted_fen) for one in adjustments]
-    row["digest"] = statement_digest(row, [*lines, *fees, *answers])
+    lost = [(one.till_id, one.scan_id, statement_id, one.offer_id, one.value_fen) for one in losses]
+    row["digest"] = statement_digest(row, [*lines, *fees, *answers, *lost])
     told = tuple(row[name] for name in _columns(_STATEMENT)[:-1])
     append_sealed(session, _STATEMENT, _columns(_STATEMENT), [told])
     append_sealed(session, _LINE, _columns(_LINE), lines)
     append_sealed(session, _FEE, _columns(_FEE), fees)
     append_sealed(session, _ADJUSTMENT, _columns(_ADJUSTMENT), answers)
+    append_rows(session, _LOSS, _columns(_LOSS), lost)
 
 
 def _line(statement_id: UUID, number: int, one: Line, names: Mapping[UUID, str]) -> tuple[Any, ...]:

@@ -61,6 +61,11 @@ def fee_key(programme: str) -> AccountKey:
     return AccountKey(programme, FEN, "fee")
 
 
+def fund_key(programme: str) -> AccountKey:
+    """What pays for what the programme bears."""
+    return AccountKey(programme, FEN, "programme.fund")
+
+
 def standing(session: Session, *, programme: str, merchant_id: UUID) -> Standing:
     """How the merchant stands now."""
     payable, due = payable_key(programme, merchant_id), due_key(programme, merchant_id)
@@ -93,11 +98,16 @@ def transfers(
     merchant_id: UUID,
     statement_id: UUID,
     moved: Flows,
+    borne: int,
     points: int,
     now: datetime,
 ) -> list[Transfer]:
-    """What a statement moves: of each offer one transfer, and few beside, however many consumptions."""
+    """What a statement moves: of each offer one transfer, and few beside, however many consumptions. `borne`:
+    what the programme's fund gives for lost scans."""
     pairs = list(_money(programme, merchant_id, moved))
+    if borne:
+        payable = payable_key(programme, merchant_id)
+        pairs.append(("merchant.accrue", fund_key(programme), payable, borne))
     if points:
         mine = AccountKey(programme, POINTS, "merchant.points", merchant_id)
         pairs.append(("points.settle", mine, AccountKey(programme, POINTS, "programme.settled"), points))

@@ -3,7 +3,7 @@
 Only what never changes is in it, not how far the statement has come: so the files are the same for ever.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from carbon_credit.catalogue.queries import time_zone
 from carbon_credit.identity.queries import party
 from carbon_credit.identity.tills import names_of
 from carbon_credit.settlement.issuing.cutoff import items
+from carbon_credit.settlement.issuing.losses import loss_rows
 from carbon_credit.settlement.queries import Content, StatementRecord, content, statement
 
 FUNDING = {
@@ -23,12 +24,12 @@ FUNDING = {
     "fund": "项目基金 programme fund",
     "subsidy": "财政补贴 subsidy",
 }
-KINDS = {"use": "核销 use", "undo": "撤销 undone"}
+KINDS = {"use": "核销 use", "undo": "撤销 undone", "loss": "脱机重复 double scan"}
 _SUMS = (
     ("期初余额 opening balance", "opening_fen", 1),
     ("＋ 核销金额 consumptions", "used_fen", 1),
     ("－ 撤销金额 reversals", "undone_fen", -1),
-    ("＋ 异议调整 adjustments", "adjusted_fen", 1),
+    ("＋ 调整 adjustments", "adjusted_fen", 1),
     ("－ 服务费 fees", "fee_fen", -1),
     ("－ 已付款 payments made", "paid_fen", -1),
     ("期末余额 closing balance", "closing_fen", 1),
@@ -45,6 +46,7 @@ class Told:
     names: dict[UUID, str]
     zone: ZoneInfo
     items: Callable[[], Iterator[Any]]
+    losses: Sequence[Any]
 
     @property
     def rehearsal(self) -> bool:
@@ -66,6 +68,7 @@ def told_of(session: Session, *, programme: str, statement_id: UUID, merchant_id
         names=names_of(session, merchant_id=record.merchant_id),
         zone=ZoneInfo(time_zone(session, programme=programme)),
         items=lambda: items(session, statement_id=statement_id),
+        losses=loss_rows(session, statement_id=statement_id),
     )
 
 

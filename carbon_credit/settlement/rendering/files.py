@@ -55,9 +55,10 @@ def write_statement(
 
 
 def write_csv(told: Told, target: IO[bytes]) -> None:
-    """Every consumption and undoing, one row each, in UTF-8 with a byte-order mark for spreadsheets.
+    """Every consumption, undoing and loss, one row each, in UTF-8 with a byte-order mark for spreadsheets.
 
-    Columns: CSV_COLUMNS; `value_fen` and `points` of an undoing are what it takes back; times in UTC.
+    Columns: CSV_COLUMNS; `value_fen` and `points` of an undoing are what it takes back; times in UTC. A loss,
+    which the programme bears, has the id of its scan instead of a consumption's.
     """
     target.write(b"\xef\xbb\xbf")
     text = io.TextIOWrapper(target, encoding="utf-8", newline="", write_through=False)
@@ -71,6 +72,13 @@ def write_csv(told: Told, target: IO[bytes]) -> None:
                 *(item.till_id or "", _safe(_named(told, item.till_id))),
                 *(item.funding, item.points, item.value_fen, utc(item.consumed_at)),
                 "" if item.kind == "use" else utc(item.undone_at),
+            )
+        )
+    for loss in told.losses:
+        writer.writerow(
+            (
+                *("loss", loss.scan_id, loss.offer_id, _safe(loss.title_zh), "", "", loss.till_id),
+                *(_safe(_named(told, loss.till_id)), "fund", 0, loss.value_fen, utc(loss.scanned_at), ""),
             )
         )
     text.flush()
@@ -116,6 +124,7 @@ def write_statement_pdf(told: Told, target: IO[bytes]) -> None:
         *_fee_blocks(told),
         Heading("四、异议调整 Adjustments"),
         *_adjustment_blocks(told),
+        *_loss_blocks(told),
         Text(
             "本对账单出具后不再更改，更正计入下一期。逐笔明细见同编号的 xlsx 与 csv 文件。"
             "This statement never changes; corrections go on the next one. The xlsx and csv files of the "
@@ -167,6 +176,11 @@ def _details(told: Told) -> Iterator[tuple[Cell, ...]]:
             *(_named(told, item.till_id) or "—", FUNDING[item.funding]),
             *(sign * item.points, sign * item.value_fen, told.local(at)),
         )
+    for loss in told.losses:
+        yield (
+            *(KINDS["loss"], str(loss.scan_id), loss.title_zh, "—", _named(told, loss.till_id) or "—"),
+            *(FUNDING["fund"], 0, loss.value_fen, told.local(loss.scanned_at)),
+        )
 
 
 def _line_blocks(told: Told) -> list[Block]:
@@ -212,6 +226,19 @@ def _adjustment_blocks(told: Told) -> list[Block]:
         for one in told.content.adjustments
     ]
     return [Table(("异议 dispute", "商品 offer", "金额 CNY"), rows, (8, 6, 4), right=frozenset({2}))]
+
+
+def _loss_blocks(told: Told) -> list[Block]:
+    """Scans that were lost and that the programme bears; no heading where there is none, as nearly always."""
+    if not told.losses:
+        return []
+    headings = ("收银台 till", "商品 offer", "时间 time", "金额 CNY")
+    rows = [
+        (_named(told, one.till_id) or "—", one.title_zh, told.local(one.scanned_at), yuan(one.value_fen))
+        for one in told.losses[:_MOST_LINES]
+    ]
+    heading = Heading("五、脱机重复核销（项目承担） Double scans borne by the programme")
+    return [heading, Table(headings, rows, (5, 6, 5, 4), right=frozenset({3}))]
 
 
 def _named(told: Told, number: UUID | None) -> str:
