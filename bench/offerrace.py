@@ -140,7 +140,7 @@ class _Crowd:
                 session, programme=PROGRAMME, merchant_id=self._merchant, terms=terms, now=at
             )
             add_stock(session, programme=PROGRAMME, offer_id=made, pieces=pieces, now=at)
-            approve_offer(session, programme=PROGRAMME, operator_id=self._operator, offer_id=made)
+            approve_offer(session, programme=PROGRAMME, operator_id=self._operator, offer_id=made, now=at)
         return made
 
     def _check(self, offer_id: UUID, pieces: int, *, attempts: int, vouchers: int) -> None:

@@ -176,7 +176,7 @@ def _offer(session: Session, merchant: UUID, operator: UUID, pieces: int) -> UUI
     )
     made = propose_offer(session, programme=PROGRAMME, merchant_id=merchant, terms=terms, now=OPENED)
     add_stock(session, programme=PROGRAMME, offer_id=made, pieces=pieces, now=OPENED)
-    approve_offer(session, programme=PROGRAMME, operator_id=operator, offer_id=made)
+    approve_offer(session, programme=PROGRAMME, operator_id=operator, offer_id=made, now=OPENED)
     return made
 
 

@@ -105,7 +105,11 @@ def _offer(
     merchant_id = city.parties[merchant]
     offer_id = propose_offer(session, programme=city.programme, merchant_id=merchant_id, terms=terms, now=now)
     approve_offer(
-        session, programme=city.programme, operator_id=city.parties["运营 Operator"], offer_id=offer_id
+        session,
+        programme=city.programme,
+        operator_id=city.parties["运营 Operator"],
+        offer_id=offer_id,
+        now=now,
     )
     add_stock(session, programme=city.programme, offer_id=offer_id, pieces=pieces, now=now)
     return offer_id, merchant_id

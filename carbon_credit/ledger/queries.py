@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, select, union
+from sqlalchemy import BigInteger, ColumnElement, Subquery, cast, func, select, union
 from sqlalchemy.orm import Session
 
 from carbon_credit.kernel.bulk import later_than, one_of
@@ -226,6 +226,22 @@ def lots_ending(
         .limit(limit)
     )
     return [Lot(owner, date.fromisoformat(lot), amount) for owner, lot, amount in session.execute(statement)]
+
+
+def available_of(kind: str) -> Subquery:
+    """owner, available and incoming (on hold for it) of every account of a kind that holds a balance, for
+    others to select from."""
+    return (
+        select(
+            ACCOUNT.c.owner,
+            (ACCOUNT.c.credits_posted - ACCOUNT.c.debits_posted - ACCOUNT.c.debits_pending).label(
+                "available"
+            ),
+            ACCOUNT.c.credits_pending.label("incoming"),
+        )
+        .where(ACCOUNT.c.kind == kind)
+        .subquery()
+    )
 
 
 def parts(session: Session, values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -45,6 +45,7 @@ class Offer(Base):
     value is used up. `percent_off`: of the bill, up to `value_fen`. `stocked`: it has pieces.
     `districts`, `hours`, `eligibility`: see `offering`. `replenish_pieces`: up to how many it is filled
     each month. `wound_up_at`: when the last of a closed offer had ended, and its rest had been returned.
+    `exhausted_at`: when its merchant was told that nothing is left; None again once there is something.
     """
 
     __tablename__ = "offer"
@@ -132,6 +133,7 @@ class Offer(Base):
     eligibility: Mapped[str] = mapped_column(Text, server_default="[]")
     replenish_pieces: Mapped[int | None] = mapped_column(Integer)
     wound_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    exhausted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Redemption(Base):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from carbon_credit.identity.queries import PartyRecord, party
 from carbon_credit.kernel.ids import new_id
+from carbon_credit.kernel.outbox import emit
 from carbon_credit.redemption.errors import (
     ApprovalForbidden,
     MerchantInactive,
@@ -64,11 +65,25 @@ def propose_offer(
     return offer.id
 
 
-def approve_offer(session: Session, *, programme: str, operator_id: uuid.UUID, offer_id: uuid.UUID) -> None:
-    """An operator lets citizens have it. Raises OfferNotFound, OfferState, ApprovalForbidden."""
+def approve_offer(
+    session: Session, *, programme: str, operator_id: uuid.UUID, offer_id: uuid.UUID, now: datetime
+) -> None:
+    """An operator lets citizens have it, and whoever offers it is told.
+
+    Raises OfferNotFound, OfferState, ApprovalForbidden.
+    """
     if party(session, party_id=operator_id, programme=programme).role != "operator":
         raise ApprovalForbidden
-    _move(session, programme, offer_id, ("draft",), state="approved", approved_by=operator_id)
+    merchant_id = _move(session, programme, offer_id, ("draft",), state="approved", approved_by=operator_id)
+    emit(
+        session,
+        programme=programme,
+        audience=merchant_id,
+        type="offer.approved",
+        subject_id=offer_id,
+        data={"offer_id": offer_id},
+        now=now,
+    )
 
 
 def close_offer(
@@ -100,17 +115,19 @@ def _of(session: Session, programme: str, offer_id: uuid.UUID, merchant_id: uuid
 
 def _move(
     session: Session, programme: str, offer_id: uuid.UUID, allowed: tuple[str, ...], **values: object
-) -> None:
-    # Conditional, so that of two who close or approve at once the second is told.
+) -> uuid.UUID:
+    """Whose offer it is. Conditional, so that of two who close or approve at once the second is told."""
     statement = (
         update(Offer)
         .where(Offer.id == offer_id, Offer.programme == programme, Offer.state.in_(allowed))
         .values(**values)
-        .returning(Offer.id)
+        .returning(Offer.merchant_id)
         .execution_options(synchronize_session=False)
     )
-    if session.execute(statement).scalar_one_or_none() is None:
+    merchant_id = session.execute(statement).scalar_one_or_none()
+    if merchant_id is None:
         raise OfferState(state=_of(session, programme, offer_id, None))
+    return merchant_id
 
 
 def _may_offer(who: PartyRecord, kind: str) -> bool:

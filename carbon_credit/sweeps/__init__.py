@@ -26,6 +26,7 @@ from carbon_credit.quantification.periods import all_closed_months, next_month
 from carbon_credit.reach.medals import award_due
 from carbon_credit.reach.operations import compute_due
 from carbon_credit.redemption.lots import expire_lots
+from carbon_credit.redemption.offering.exhausting import note_exhausted
 from carbon_credit.redemption.offering.replenishing import replenish_due
 from carbon_credit.redemption.offering.stock import wind_up
 from carbon_credit.redemption.operations import expire_due
@@ -60,7 +61,8 @@ def _expire_redemptions(session: Session, now: datetime, limit: int) -> int:
 
 
 def _offers(session: Session, now: datetime, limit: int) -> int:
-    return wind_up(session, now=now, limit=limit) + replenish_due(session, now=now, limit=limit)
+    done = wind_up(session, now=now, limit=limit) + replenish_due(session, now=now, limit=limit)
+    return done + note_exhausted(session, now=now, limit=limit)
 
 
 def _expire_lots(session: Session, now: datetime, limit: int) -> int:
@@ -161,7 +163,7 @@ SWEEPS = {
         Sweep(
             "redemptions", _expire_redemptions, 500, 60, "give back the points of vouchers not used in time"
         ),
-        Sweep("offers", _offers, 100, 300, "end offers whose time is over, and fill up those of the month"),
+        Sweep("offers", _offers, 100, 300, "end offers whose time is over, fill up, tell whose last is gone"),
         Sweep("waiting", _credit_waiting, 1000, 60, "credit events that waited and are due (T+n)"),
         Sweep("lots", _expire_lots, 50_000, 900, "let points expire whose last day is over"),
         Sweep("old-lots", _expire_old_lots, 50_000, 86_400, "the same of lots that ended long ago"),

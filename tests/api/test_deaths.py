@@ -63,7 +63,10 @@ def offer(any_town: Town) -> UUID:
             session, programme=HOME, merchant_id=town.parties["merchant"], terms=terms, now=now
         )
         stock.add_stock(session, programme=HOME, offer_id=made, pieces=5, now=now)
-        offers.approve_offer(session, programme=HOME, operator_id=town.parties["operator"], offer_id=made)
+        offers.approve_offer(
+            session, programme=HOME, operator_id=town.parties["operator"], offer_id=made, now=now
+        )
+        outbox.take(session, limit=10)  # that it was approved
     return made
 
 

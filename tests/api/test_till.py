@@ -40,7 +40,9 @@ def open_offer(town: Town, *, merchant: str = "merchant", **terms: Any) -> UUID:
             now=now,
         )
         stock.add_stock(session, programme=HOME, offer_id=made, pieces=50, now=now)
-        offers.approve_offer(session, programme=HOME, operator_id=town.parties["operator"], offer_id=made)
+        offers.approve_offer(
+            session, programme=HOME, operator_id=town.parties["operator"], offer_id=made, now=now
+        )
     return made
 
 

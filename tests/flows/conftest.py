@@ -145,7 +145,7 @@ def hold_a_voucher(
             session, programme=programme, merchant_id=merchant, terms=terms, now=now
         )
         stock.add_stock(session, programme=programme, offer_id=offer_id, pieces=5, now=now)
-        offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id)
+        offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id, now=now)
         held = operations.reserve(
             session, programme=programme, citizen_id=world.citizens[0], offer_id=offer_id, now=now
         )

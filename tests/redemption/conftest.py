@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from carbon_credit.identity import tills
 from carbon_credit.identity.operations import create_party, register_citizens
+from carbon_credit.kernel import outbox
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.digest import sha256_hex
 from carbon_credit.kernel.unit_of_work import transact, unit_of_work
@@ -125,7 +126,9 @@ class Mall:
             if pieces and terms.get("stocked", True) and terms.get("kind") != "code_pool":
                 stock.add_stock(session, programme=PROGRAMME, offer_id=made, pieces=pieces, now=self.now)
             if approve:
-                offers.approve_offer(session, programme=PROGRAMME, operator_id=self.operator, offer_id=made)
+                offers.approve_offer(
+                    session, programme=PROGRAMME, operator_id=self.operator, offer_id=made, now=self.now
+                )
         return made
 
     def add(self, offer_id: uuid.UUID, pieces: int) -> None:
@@ -233,6 +236,11 @@ class Mall:
             self.database,
             lambda session: operations.expire_due(session, now=now or self.now, limit=limit),
         )
+
+    def told(self) -> list[tuple[str, uuid.UUID]]:
+        """What has been lined up to be told since the last look, and about what: it is taken away."""
+        with unit_of_work(self.database) as session:
+            return [(one.type, one.subject_id) for one in outbox.take(session, limit=1000)]
 
     def sweep_lots(self, *, limit: int = 100) -> int:
         with unit_of_work(self.database) as session:

@@ -34,8 +34,11 @@ def test_citizens_see_an_offer_from_approval_and_opening_to_closing(mall: Mall) 
     mall.later(hours=1)
     assert open_ids(mall) == []
     with unit_of_work(mall.database) as session:
-        offers.approve_offer(session, programme=PROGRAMME, operator_id=mall.operator, offer_id=made)
+        offers.approve_offer(
+            session, programme=PROGRAMME, operator_id=mall.operator, offer_id=made, now=mall.now
+        )
     assert open_ids(mall) == [made]
+    assert mall.told() == [("offer.approved", made)]
     mall.now = NOW + timedelta(minutes=59)
     assert open_ids(mall) == []
     mall.now = NOW + timedelta(hours=2)
@@ -53,7 +56,7 @@ def test_a_closed_offer_is_gone_and_stays_closed(mall: Mall) -> None:
         lambda session: offers.close_offer(session, programme=PROGRAMME, offer_id=made, now=mall.now),
         lambda session: stock.add_stock(session, programme=PROGRAMME, offer_id=made, pieces=1, now=mall.now),
         lambda session: offers.approve_offer(
-            session, programme=PROGRAMME, operator_id=mall.operator, offer_id=made
+            session, programme=PROGRAMME, operator_id=mall.operator, offer_id=made, now=mall.now
         ),
     ):
         with pytest.raises(OfferState, match="closed"), unit_of_work(mall.database) as session:
@@ -82,7 +85,10 @@ def test_another_merchants_or_programmes_offer_does_not_exist(mall: Mall) -> Non
 def test_only_an_operator_approves(mall: Mall) -> None:
     made = mall.offer(approve=False)
     with pytest.raises(ApprovalForbidden), unit_of_work(mall.database) as session:
-        offers.approve_offer(session, programme=PROGRAMME, operator_id=mall.merchant, offer_id=made)
+        offers.approve_offer(
+            session, programme=PROGRAMME, operator_id=mall.merchant, offer_id=made, now=mall.now
+        )
+    assert mall.told() == []
     with unit_of_work(mall.database, read_only=True) as session:
         assert [found.id for found in queries.offers(session, programme=PROGRAMME, state="draft")] == [made]
 

@@ -80,7 +80,11 @@ def list_programme_offers(call: Call, programme: str) -> Page[dict[str, Any]]:
 def approve_one_offer(call: Call, offer_id: uuid.UUID) -> dict[str, Any]:
     """Approve an offer. From now on its terms are fixed and citizens see it."""
     approve_offer(
-        call.session, programme=call.caller.programme, operator_id=call.caller.id, offer_id=offer_id
+        call.session,
+        programme=call.caller.programme,
+        operator_id=call.caller.id,
+        offer_id=offer_id,
+        now=call.now,
     )
     return one_offer(call, offer_id)
 

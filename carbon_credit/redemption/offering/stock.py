@@ -60,6 +60,8 @@ def add_pieces(session: Session, *, offer: Offer, pieces: int, now: datetime) ->
     except InsufficientBalance as short:
         money.check_covered(session, offer=offer, fen=fen)
         raise BudgetExhausted(lacking_fen=fen) from short
+    offer.exhausted_at = None  # when these are gone, its merchant is told again
+    session.flush()
     return added.id
 
 
