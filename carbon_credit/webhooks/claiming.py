@@ -271,4 +271,5 @@ def _parcels(session: Session, claimed: dict[UUID, WebhookEndpoint], now: dateti
             failing=endpoint.failing_since is not None,
         )
         for delivery_id, endpoint in claimed.items()
+        if delivery_id in found  # forgotten since it was looked for
     ]

@@ -27,6 +27,7 @@ def forget(session: Session, *, now: datetime, limit: int) -> int:
             .where(WebhookMessage.created_at < now - timedelta(days=KEPT_DAYS))
             .order_by(WebhookMessage.created_at)
             .limit(limit)
+            .with_for_update(skip_locked=True)  # what is replayed at this moment is left for the next time
         )
     )
     if old:

@@ -1,15 +1,15 @@
 """Write verbs of an endpoint's owner: create, change, delete, another secret, a test, a replay."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from carbon_credit.kernel.bulk import lock_alone
+from carbon_credit.kernel.bulk import lock_alone, one_of
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.ids import new_id, new_ids
 from carbon_credit.webhooks import signing
@@ -201,10 +201,10 @@ def replay_message(
     Raises WebhookNotFound, WebhookMessageNotFound.
     """
     row = _locked(session, party_id, endpoint_id)
-    told = session.get(WebhookMessage, message_id)
-    if told is None or told.party_id != party_id:
+    kept = _kept(session, WebhookMessage.id == message_id, WebhookMessage.party_id == party_id)
+    if not kept:
         raise WebhookMessageNotFound(days=KEPT_DAYS)
-    return _replay(session, row.id, [WebhookMessage.id == message_id], True, now)
+    return _replay(session, row.id, kept, True, now)
 
 
 def replay_span(
@@ -223,7 +223,8 @@ def replay_span(
     Raises WebhookNotFound, WebhookReplayTooLarge.
     """
     row = _locked(session, party_id, endpoint_id)
-    wanted = [
+    kept = _kept(
+        session,
         WebhookMessage.party_id == party_id,
         WebhookMessage.created_at >= since,
         WebhookMessage.created_at < until,
@@ -231,31 +232,38 @@ def replay_span(
         exists()
         .where(WebhookSubscription.endpoint_id == row.id)
         .where(WebhookSubscription.type.in_((EVERYTHING, WebhookMessage.type))),
-    ]
-    found = select(WebhookMessage.id).where(*wanted).limit(MAX_REPLAY + 1).subquery()
-    if (session.scalar(select(func.count()).select_from(found)) or 0) > MAX_REPLAY:
+    )
+    if len(kept) > MAX_REPLAY:
         raise WebhookReplayTooLarge(limit=MAX_REPLAY)
-    return _replay(session, row.id, wanted, delivered_too, now)
+    return _replay(session, row.id, kept, delivered_too, now)
+
+
+def _kept(session: Session, *wanted: ColumnElement[bool]) -> Sequence[UUID]:
+    """Which messages those are, one more than a replay may have at most. They stay until the transaction
+    ends: whoever forgets old ones passes them over, and what is being forgotten now is none of them."""
+    statement = select(WebhookMessage.id).where(*wanted).limit(MAX_REPLAY + 1)
+    return session.scalars(statement.with_for_update(read=True, key_share=True)).all()
 
 
 def _replay(
-    session: Session,
-    endpoint_id: UUID,
-    wanted: list[ColumnElement[bool]],
-    delivered_too: bool,
-    now: datetime,
+    session: Session, endpoint_id: UUID, messages: Sequence[UUID], delivered_too: bool, now: datetime
 ) -> int:
-    """Two statements. What is being sent is left alone: it ends by itself, or is tried again."""
+    """What is being sent is left alone: it ends by itself, or is tried again."""
+    if not messages:
+        return 0
     again = ("waiting", "failed", "delivered") if delivered_too else ("waiting", "failed")
+    theirs = (
+        WebhookDelivery.endpoint_id == endpoint_id,
+        one_of(session, WebhookDelivery.message_id, messages),
+    )
     changed = session.execute(
         update(WebhookDelivery)
-        .where(WebhookDelivery.endpoint_id == endpoint_id, WebhookDelivery.state.in_(again))
-        .where(WebhookDelivery.message_id.in_(select(WebhookMessage.id).where(*wanted)))
+        .where(*theirs, WebhookDelivery.state.in_(again))
         .values(state="waiting", rung=0, next_at=now, ended_at=None),
         execution_options={"synchronize_session": False},
     )
-    has = and_(WebhookDelivery.message_id == WebhookMessage.id, WebhookDelivery.endpoint_id == endpoint_id)
-    missing = list(session.scalars(select(WebhookMessage.id).where(*wanted, ~exists().where(has))))
+    sent = set(session.scalars(select(WebhookDelivery.message_id).where(*theirs)))
+    missing = [one for one in messages if one not in sent]
     if missing:
         rows = [
             _fresh(message_id, endpoint_id, now) | {"id": row_id}
