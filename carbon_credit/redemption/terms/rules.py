@@ -3,7 +3,6 @@
     {"rule": "events", "scene": "metro", "events": 10, "days": 30}   ten metro rides in thirty days
     {"rule": "grams", "co2e_mg": 5000000, "days": 30}                five kilograms saved, in whatever scene
     {"rule": "first"}                                                nothing redeemed yet
-    {"rule": "tier", "tier": "silver"}                               of a tier of the programme's
 
 The days are the last so many in the programme's time, today included. What was withdrawn does not count;
 what is provisional does: a reward is for having done it.
