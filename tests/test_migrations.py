@@ -321,6 +321,29 @@ def test_rows_survive_where_a_check_is_replaced(name: str, nothing: Database) ->
     assert "LEFT JOIN reduction_revision v" in text
 
 
+def test_who_stands_on_a_board_has_stated_a_district_before_offers_ask_for_it(nothing: Database) -> None:
+    (number,) = (one.name[:4] for one in (schema.MIGRATIONS / "versions").glob("*_districts.py"))
+    schema.upgrade(nothing, f"{int(number) - 1:04d}")
+    row = {"c": uuid.UUID(int=1).hex, "p": "x-a", "t": AT, "d": "440304"}
+    with unit_of_work(nothing) as session:
+        for statement in (
+            "INSERT INTO profile (digest, programme, body, loaded_at) VALUES (:d, :p, '', :t)",
+            "INSERT INTO programme (code, rehearsal, phase, time_zone, profile_digest) "
+            "VALUES (:p, true, 'pilot', 'Asia/Shanghai', :d)",
+            "INSERT INTO citizen (id, programme, status, created_at) VALUES (:c, :p, 'active', :t)",
+            "INSERT INTO board_member (citizen_id, programme, district, nickname, joined_at) "
+            "VALUES (:c, :p, :d, 'x', :t)",
+        ):
+            session.execute(sa.text(statement), row)
+    schema.upgrade(nothing, number)
+    found = sa.select(metadata.tables["citizen_district"])
+    with unit_of_work(nothing, read_only=True) as session:
+        assert session.execute(found).all() == [(uuid.UUID(int=1), "x-a", "440304", AT)]
+    schema.downgrade(nothing, f"{int(number) - 1:04d}")
+    with unit_of_work(nothing, read_only=True) as session:
+        assert session.scalar(sa.text("SELECT count(*) FROM board_member")) == 1
+
+
 @pytest.fixture(params=["one_sqlite", "module_postgresql"])
 def kind(request: pytest.FixtureRequest) -> str:
     """The name of the fixture of a database that is kept for the file: nothing here is committed."""

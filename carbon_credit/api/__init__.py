@@ -5,6 +5,7 @@ from flask import Flask
 from carbon_credit.api.addresses import register_converters
 from carbon_credit.api.citizens import (
     account,
+    district,
     giving,
     leaderboards,
     medals,
@@ -96,6 +97,9 @@ ROUTES = (
     ("GET",    "/v1/redemptions/<uuid:redemption_id>/qr.svg", redemptions.get_voucher_svg),
     ("GET",    "/v1/me/vouchers", redemptions.list_vouchers),
     ("GET",    "/v1/me/medals", medals.list_medals),
+    ("GET",    "/v1/me/district", district.get_district),
+    ("PUT",    "/v1/me/district", district.put_district),
+    ("DELETE", "/v1/me/district", district.delete_district),
     ("GET",    "/v1/me/leaderboard", leaderboards.get_membership),
     ("PUT",    "/v1/me/leaderboard", leaderboards.join_leaderboard),
     ("DELETE", "/v1/me/leaderboard", leaderboards.leave_leaderboard),

@@ -216,3 +216,15 @@ class TillSuspended(Conflict):
     code = "till-suspended"
     en = "The till or its store is suspended. Let it act again first, then issue a credential."
     zh = "该收银台或其门店已停用。请先恢复，再签发凭证。"
+
+
+class DistrictInvalid(Invalid):
+    code = "district-invalid"
+    en = "{district} is no district. Give the six digits of its code by GB/T 2260, e.g. 440106."
+    zh = "{district} 不是区县代码。请提供六位行政区划代码（GB/T 2260），例如 440106。"
+
+
+class DistrictNotStated(NotFound):
+    code = "district-not-stated"
+    en = "You have stated no district. Do it with PUT /v1/me/district, where an offer asks for one."
+    zh = "您尚未填写所在区县。如有商品要求，可通过 PUT /v1/me/district 填写。"

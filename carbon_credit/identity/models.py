@@ -255,6 +255,21 @@ class CitizenFact(Base):
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class CitizenDistrict(Base):
+    """The district that a citizen has stated, six digits of GB/T 2260: their own word, taken back at will."""
+
+    __tablename__ = "citizen_district"
+    __table_args__ = (
+        ForeignKeyConstraint(["citizen_id", "programme"], ["citizen.id", "citizen.programme"]),
+        CheckConstraint("length(district) = 6", name="district"),
+    )
+
+    citizen_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(String(16))
+    district: Mapped[str] = mapped_column(String(6))
+    stated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class MeterOccupancy(Base):
     """Whose use a meter counts in [from_day, to_day). Spans of one meter never overlap: a trigger.
 

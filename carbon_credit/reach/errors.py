@@ -9,12 +9,6 @@ class NicknameInvalid(Invalid):
     zh = "该昵称无法展示：{why}。请使用 1 至 16 个可见字符，无需使用真实姓名。"
 
 
-class DistrictInvalid(Invalid):
-    code = "district-invalid"
-    en = "{district} is no district. Give the six digits of its code by GB/T 2260, e.g. 440106."
-    zh = "{district} 不是区县代码。请提供六位行政区划代码（GB/T 2260），例如 440106。"
-
-
 class NotOnBoard(NotFound):
     code = "not-on-board"
     en = "You are on no board. Join one first, or name the district to look at."

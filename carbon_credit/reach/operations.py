@@ -1,6 +1,5 @@
 """Standing on a board by one's own choice, leaving it at once, and computing the boards of closed days."""
 
-import re
 import unicodedata
 import uuid
 from datetime import date, datetime, timedelta
@@ -9,13 +8,12 @@ from sqlalchemy import delete, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from carbon_credit.catalogue.queries import programme_codes, time_zone
-from carbon_credit.identity.errors import CitizenNotFound
-from carbon_credit.identity.queries import citizen
+from carbon_credit.identity.districts import state_district
 from carbon_credit.kernel.bulk import lock_alone
 from carbon_credit.kernel.clock import business_day
 from carbon_credit.quantification.daily import closed_between, credited_between
 from carbon_credit.quantification.periods import first_of_month, next_month
-from carbon_credit.reach.errors import DistrictInvalid, NicknameInvalid, NotOnBoard
+from carbon_credit.reach.errors import NicknameInvalid, NotOnBoard
 from carbon_credit.reach.models import BoardMember, BoardMonth, BoardPlace
 from carbon_credit.reach.queries import Member, member
 
@@ -24,21 +22,17 @@ MOST_DIGITS = 6
 # A month is closed soon after it ends; boards of longer ago stay as they are.
 LOOKED_BACK = timedelta(days=400)
 
-_DISTRICT = re.compile(r"[1-9][0-9]{5}", re.ASCII)
-
 
 def join_board(
     session: Session, *, programme: str, citizen_id: uuid.UUID, district: str, nickname: str, now: datetime
 ) -> Member:
     """Stand on the board of `district` as `nickname`, from the next one that is computed; or change either.
 
-    Raises CitizenNotFound, DistrictInvalid, NicknameInvalid.
+    Whoever stands on a district's board has stated that district. Raises CitizenNotFound, DistrictInvalid,
+    NicknameInvalid.
     """
-    if not _DISTRICT.fullmatch(district):
-        raise DistrictInvalid(district=district[:12])
     shown = _readable(nickname)
-    if not citizen(session, programme=programme, citizen_id=citizen_id).active:
-        raise CitizenNotFound
+    state_district(session, programme=programme, citizen_id=citizen_id, district=district, now=now)
     lock_alone(session, _lock(programme))
     row = session.get(BoardMember, citizen_id)
     if row is None:

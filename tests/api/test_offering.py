@@ -140,7 +140,18 @@ def test_conditions_are_read_in_words_and_refuse_by_name(town: Town) -> None:
     assert seen["conditions"] == ["at least 3 in the scene “metro” within 30 days"]
     assert (seen["districts"], seen["note"]) == (["440300"], "In the shop")
     refused = town.post("citizen", "/v1/redemptions", {"offer_id": offer})
-    assert (refused.status_code, refused.json["code"]) == (409, "not-eligible")
+    assert (refused.status_code, refused.json["code"]) == (409, "district-needed")
+    mine = "/v1/me/district"
+    assert town.get("citizen", mine).json["code"] == "district-not-stated"
+    assert town.call("citizen", "PUT", mine, json={"district": "4403"}).status_code == 422
+    for district, code in (("440106", "district-outside"), ("440304", "not-eligible")):
+        assert town.call("citizen", "PUT", mine, json={"district": district}).json["district"] == district
+        refused = town.post("citizen", "/v1/redemptions", {"offer_id": offer})
+        assert (refused.status_code, refused.json["code"]) == (409, code)
+    assert town.get("citizen", mine).json["district"] == "440304"
+    assert town.get("citizen 2", mine).status_code == 404
+    assert town.call("citizen", "DELETE", mine).json == {"stated": False}
+    assert town.call("citizen", "DELETE", mine).status_code == 404
     wrong = town.post("merchant", "/v1/merchant/offers", terms(town, eligibility=[{"rule": "events"}]))
     assert (wrong.status_code, wrong.json["code"]) == (422, "offer-invalid")
 

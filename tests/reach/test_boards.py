@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbon_credit.identity.districts import stated_district
+from carbon_credit.identity.errors import DistrictInvalid
 from carbon_credit.kernel.db import Database
 from carbon_credit.kernel.unit_of_work import unit_of_work
-from carbon_credit.reach.errors import BoardNotFound, DistrictInvalid, NicknameInvalid, NotOnBoard
+from carbon_credit.reach.errors import BoardNotFound, NicknameInvalid, NotOnBoard
 from carbon_credit.reach.operations import LONGEST_NICKNAME, _readable
 from carbon_credit.tables import metadata
 from tests.reach.conftest import DISTRICT, MONTH, board, compute, day_of, join, leave, ride
@@ -125,6 +127,22 @@ def test_what_cannot_be_shown_is_refused(database: Database) -> None:
     join(world, 0, "  地铁 小能手 ")
     with pytest.raises(BoardNotFound):
         board(world, 0)
+
+
+def test_who_joins_a_board_has_stated_its_district(database: Database) -> None:
+    world = World(database, people=1)
+
+    def stated() -> str | None:
+        with unit_of_work(database, read_only=True) as session:
+            found = stated_district(session, programme=world.programme, citizen_id=world.citizens[0])
+        return found.district if found else None
+
+    assert stated() is None
+    join(world, 0, "骑手")
+    join(world, 0, "骑手", district="440305")
+    assert stated() == "440305"
+    leave(world, 0)
+    assert stated() == "440305"
 
 
 @given(st.text(max_size=40))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_credit.kernel.unit_of_work import unit_of_work
+from carbon_credit.identity.districts import forget_district, state_district
+from carbon_credit.kernel.unit_of_work import transact, unit_of_work
 from carbon_credit.quantification.achievements import Ask, done_since
 from carbon_credit.redemption.errors import (
     BillNeeded,
@@ -22,6 +23,8 @@ from carbon_credit.redemption.errors import (
 from carbon_credit.redemption.offering.eligibility import unfulfilled
 from carbon_credit.redemption.offering.errors import (
     DayLimitReached,
+    DistrictNeeded,
+    DistrictOutside,
     MonthLimitReached,
     NotEligible,
     OfferNotYetOpen,
@@ -32,7 +35,7 @@ from carbon_credit.redemption.terms import districts
 from carbon_credit.redemption.terms.discount import discount_fen
 from carbon_credit.redemption.terms.hours import Opening, next_opening, problem_of_hours
 from carbon_credit.redemption.terms.rules import Events, First, Grams, Rule
-from tests.redemption.conftest import LATER, NOW, Mall
+from tests.redemption.conftest import LATER, NOW, PROGRAMME, Mall
 from tests.redemption.test_races import kinds, race
 from tests.world import World, metro
 
@@ -95,13 +98,44 @@ def test_a_city_covers_its_districts() -> None:
     assert districts.covers(("440000",), "440106")
     assert not districts.covers(("440300",), "440106")
     assert districts.covers((), "440106")
-    assert districts.covers(("440300",), None)
     assert [districts.is_district(code) for code in ("440106", "040106", "4401", "44010a")] == [
         True,
         False,
         False,
         False,
     ]
+
+
+def test_an_offer_for_districts_is_for_who_has_stated_one_of_them(mall: Mall) -> None:
+    offer, citizen = mall.offer(districts=("440100", "440304")), mall.citizen({LATER: 1000})
+
+    def state(district: str) -> None:
+        transact(
+            mall.database,
+            lambda session: state_district(
+                session, programme=PROGRAMME, citizen_id=citizen, district=district, now=mall.now
+            ),
+        )
+
+    with pytest.raises(DistrictNeeded, match="PUT /v1/me/district") as needed:
+        mall.reserve(citizen, offer)
+    assert needed.value.details == {"districts": "440100, 440304"}
+    for elsewhere in ("440303", "440300", "441000"):
+        state(elsewhere)
+        with pytest.raises(DistrictOutside) as outside:
+            mall.reserve(citizen, offer)
+        assert outside.type is DistrictOutside
+    for within in ("440304", "440106", "440100"):
+        state(within)
+        held = mall.reserve(citizen, offer)
+    transact(
+        mall.database,
+        lambda session: forget_district(session, programme=PROGRAMME, citizen_id=citizen),
+    )
+    with pytest.raises(DistrictNeeded):
+        mall.reserve(citizen, offer)
+    assert mall.consume(held.code).value_fen == 500, "what is held stays good"
+    assert mall.reserve(citizen, mall.offer()).state == "held"
 
 
 def test_limits_of_a_day_and_a_month_by_the_programmes_calendar(mall: Mall) -> None:

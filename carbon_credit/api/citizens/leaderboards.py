@@ -8,10 +8,10 @@ from carbon_credit.api.auth import access
 from carbon_credit.api.fields import Day, Flag, Instant, Text, Whole
 from carbon_credit.api.operation import Call, reads, writes
 from carbon_credit.api.schemas import Answer, Strict
-from carbon_credit.identity.errors import CitizenNotFound
+from carbon_credit.identity.errors import CitizenNotFound, DistrictInvalid
 from carbon_credit.identity.scopes import CITIZEN
 from carbon_credit.reach import operations, queries
-from carbon_credit.reach.errors import BoardNotFound, DistrictInvalid, NicknameInvalid, NotOnBoard
+from carbon_credit.reach.errors import BoardNotFound, NicknameInvalid, NotOnBoard
 
 _READ = access(CITIZEN, scope="account:read")
 _WRITE = access(CITIZEN, scope="account:write")
@@ -103,7 +103,10 @@ def get_membership(call: Call) -> object:
     raises=(CitizenNotFound, DistrictInvalid, NicknameInvalid),
 )
 def join_leaderboard(call: Call) -> object:
-    """Stand on the board of a district, from the next one that is computed; or change name or district."""
+    """Stand on the board of a district, from the next one that is computed; or change name or district.
+
+    This states the district for offers, too (`/v1/me/district`).
+    """
     return operations.join_board(
         call.session,
         programme=call.caller.programme,

@@ -31,6 +31,7 @@ from carbon_credit.redemption.errors import (
 )
 from carbon_credit.redemption.offering.errors import (
     DayLimitReached,
+    DistrictNeeded,
     DistrictOutside,
     MonthLimitReached,
     NotEligible,
@@ -52,6 +53,7 @@ REFUSALS = (
     OfferNotYetOpen,
     OfferOutOfHours,
     OfferExhausted,
+    DistrictNeeded,
     DistrictOutside,
     NotEligible,
     LimitReached,

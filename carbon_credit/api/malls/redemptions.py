@@ -4,19 +4,12 @@ import uuid
 from typing import Any
 
 from carbon_credit.api.auth import access
-from carbon_credit.api.citizens.redemptions import RedemptionIn, RedemptionOut, voucher_shown
+from carbon_credit.api.citizens.redemptions import REFUSALS, RedemptionIn, RedemptionOut, voucher_shown
 from carbon_credit.api.fields import Id
 from carbon_credit.api.merchants.vouchers import ConsumptionIn, ConsumptionOut, use_shown
 from carbon_credit.api.operation import Call, reads, writes
-from carbon_credit.identity.errors import CitizenNotFound
 from carbon_credit.identity.scopes import PARTNER
-from carbon_credit.ledger.errors import InsufficientBalance
 from carbon_credit.redemption.errors import (
-    LimitReached,
-    MerchantInactive,
-    OfferClosed,
-    OfferExhausted,
-    OfferNotFound,
     PartialUseRefused,
     RedemptionNotFound,
     VoucherCancelled,
@@ -41,15 +34,7 @@ class PartnerRedemptionIn(RedemptionIn):
     takes=PartnerRedemptionIn,
     answer=RedemptionOut,
     status=201,
-    raises=(
-        CitizenNotFound,
-        OfferNotFound,
-        OfferClosed,
-        OfferExhausted,
-        LimitReached,
-        MerchantInactive,
-        InsufficientBalance,
-    ),
+    raises=REFUSALS,
 )
 def redeem_for_citizen(call: Call) -> dict[str, Any]:
     """Redeem for a citizen: hold one piece and its price."""

@@ -7,10 +7,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from carbon_credit.catalogue.queries import time_zone
+from carbon_credit.identity.districts import stated_district
 from carbon_credit.identity.queries import party
 from carbon_credit.redemption.errors import MerchantInactive, OfferClosed
 from carbon_credit.redemption.offering.eligibility import check_eligible
-from carbon_credit.redemption.offering.errors import DistrictOutside, OfferNotYetOpen, OfferOutOfHours
+from carbon_credit.redemption.offering.errors import (
+    DistrictNeeded,
+    DistrictOutside,
+    OfferNotYetOpen,
+    OfferOutOfHours,
+)
 from carbon_credit.redemption.offering.limits import check_limits, said
 from carbon_credit.redemption.queries import OfferRecord
 from carbon_credit.redemption.terms import districts
@@ -33,14 +39,13 @@ def check_open(session: Session, *, offer: OfferRecord, now: datetime) -> ZoneIn
 
 
 def check_entitled(session: Session, *, offer: OfferRecord, citizen_id: UUID, now: datetime) -> None:
-    """Raises what `check_open` does, MerchantInactive, DistrictOutside, NotEligible, LimitReached and the
-    like of it for a day and a month."""
+    """Raises what `check_open` does, MerchantInactive, DistrictNeeded, DistrictOutside, NotEligible,
+    LimitReached and the like of it for a day and a month."""
     zone = check_open(session, offer=offer, now=now)
     if not party(session, party_id=offer.merchant_id).active:
         raise MerchantInactive
-    district = None
-    if not districts.covers(offer.districts, district):
-        raise DistrictOutside(districts=", ".join(offer.districts))
+    if offer.districts:
+        _check_district(session, offer=offer, citizen_id=citizen_id)
     check_eligible(
         session,
         programme=offer.programme,
@@ -49,3 +54,12 @@ def check_entitled(session: Session, *, offer: OfferRecord, citizen_id: UUID, no
         today=now.astimezone(zone).date(),
     )
     check_limits(session, offer=offer, citizen_id=citizen_id, zone=zone, now=now)
+
+
+def _check_district(session: Session, *, offer: OfferRecord, citizen_id: UUID) -> None:
+    meant = ", ".join(offer.districts)
+    stated = stated_district(session, programme=offer.programme, citizen_id=citizen_id)
+    if stated is None:
+        raise DistrictNeeded(districts=meant)
+    if not districts.covers(offer.districts, stated.district):
+        raise DistrictOutside(districts=meant)

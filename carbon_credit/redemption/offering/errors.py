@@ -42,6 +42,18 @@ class DistrictOutside(Conflict):
     zh = "该商品仅面向 {districts} 地区，与您填写的所在地区不符。未扣除积分。"
 
 
+class DistrictNeeded(DistrictOutside):
+    code = "district-needed"
+    en = (
+        "This offer is for people of certain districts ({districts}), and you have stated none. State yours "
+        "with PUT /v1/me/district, then redeem. No points were taken."
+    )
+    zh = (
+        "该商品仅面向 {districts} 地区，您尚未填写所在区县。"
+        "请先通过 PUT /v1/me/district 填写，再行兑换。未扣除积分。"
+    )
+
+
 class NotEligible(Conflict):
     code = "not-eligible"
     en = "This offer has a condition that you do not fulfil: {rule_en}. No points were taken."
