@@ -1,18 +1,15 @@
 """Any sequence of grants, withdrawals, redemptions, uses and days, against a model of a few dictionaries."""
 
 import itertools
-import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -21,7 +18,6 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
-    run_state_machine_as_test,
 )
 
 from carbon_credit.kernel.clock import business_day
@@ -45,9 +41,9 @@ from carbon_credit.redemption.errors import (
     VoucherLapsed,
     VoucherTooSmall,
 )
-from tests.conftest import postgresql_copy
 
 from .conftest import HOUR, PROGRAMME, Mall
+from .machines import on_postgresql, on_sqlite
 
 LOTS = [date(2026, 11, 21), date(2026, 11, 22), date(2026, 11, 24), date(2027, 12, 31)]
 ENDED = {"consumed": VoucherConsumed, "cancelled": VoucherCancelled, "expired": VoucherExpired}
@@ -312,53 +308,16 @@ class Redeeming(RuleBasedStateMachine):
         assert standing == {use.id: use.fen for piece in self.all for use in piece.uses}
 
 
-def run(make_mall: Callable[[], Mall], *, examples: int, steps: int) -> None:
-    machine = type("Machine", (Redeeming,), {"make_mall": staticmethod(make_mall)})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
-def on_sqlite(database: Database, folder: Path, *, examples: int, steps: int) -> None:
-    """Each example on a copy of one file."""
-    Mall(database)
-    with database.engine.connect() as connection:
-        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
-    database.dispose()
-    template = Path(database.settings.database_url.removeprefix("sqlite:///"))
-    numbers = itertools.count()
-
-    def make_mall() -> Mall:
-        path = folder / f"{next(numbers)}.db"
-        shutil.copyfile(template, path)
-        return Mall(Database(replace(database.settings, database_url=f"sqlite:///{path}")), seed=False)
-
-    run(make_mall, examples=examples, steps=steps)
-
-
 def test_books_agree_with_a_plain_model(sqlite_database: Database, tmp_path: Path) -> None:
-    on_sqlite(sqlite_database, tmp_path, examples=30, steps=30)
+    on_sqlite(Redeeming, sqlite_database, tmp_path, examples=30, steps=30)
 
 
 @pytest.mark.long
 def test_books_agree_for_long(sqlite_database: Database, tmp_path: Path) -> None:
-    on_sqlite(sqlite_database, tmp_path, examples=300, steps=60)
+    on_sqlite(Redeeming, sqlite_database, tmp_path, examples=300, steps=60)
 
 
 def test_books_agree_on_postgresql_too(
     base_settings: Settings, postgresql_template: str | None, tmp_path: Path
 ) -> None:
-    with ExitStack() as opened:
-
-        def make_mall() -> Mall:
-            copy = postgresql_copy(base_settings, postgresql_template, tmp_path)
-            return Mall(opened.enter_context(copy))
-
-        run(make_mall, examples=4, steps=25)
+    on_postgresql(Redeeming, base_settings, postgresql_template, tmp_path, examples=4, steps=25)
