@@ -1,7 +1,7 @@
 """Offers of which nothing is left: that their merchant was told so.
 
-Revision: 0026
-Follows: 0025
+Revision: 0027
+Follows: 0026
 """
 
 import sqlalchemy as sa

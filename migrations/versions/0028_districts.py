@@ -1,7 +1,7 @@
 """The district that a citizen has stated, for boards and for offers.
 
-Revision: 0027
-Follows: 0026
+Revision: 0028
+Follows: 0027
 """
 
 import sqlalchemy as sa
