@@ -1,14 +1,14 @@
 """The district that a citizen has stated, for boards and for offers.
 
-Revision: 0028
-Follows: 0027
+Revision: 0029
+Follows: 0028
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0028"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

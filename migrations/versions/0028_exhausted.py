@@ -1,14 +1,14 @@
 """Offers of which nothing is left: that their merchant was told so.
 
-Revision: 0027
-Follows: 0026
+Revision: 0028
+Follows: 0027
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
