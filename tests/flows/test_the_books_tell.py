@@ -173,16 +173,7 @@ def test_a_gift_with_balances_to_match_is_named(kind: str, world_on: Any) -> Non
 
 @pytest.mark.parametrize("kind", ["module_sqlite", "module_postgresql"])
 @pytest.mark.parametrize(
-    "name",
-    [
-        "transfer",
-        "reduction",
-        "event",
-        "event_claim",
-        "reduction_adjustment",
-        "batch_step",
-        "citizen_retirement",
-    ],
+    "name", ["transfer", "reduction", "event", "event_claim", "reduction_adjustment", "batch_step"]
 )
 def test_a_row_taken_away_is_missed(name: str, kind: str, world_on: Any) -> None:
     world: World = world_on(kind)
