@@ -110,7 +110,7 @@ def neutralise_own(world: World, mg: int | None = None) -> Certificate:
         offer_id = offers.propose_offer(
             session, programme=programme, merchant_id=operator, terms=terms, now=now
         )
-        offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id)
+        offers.approve_offer(session, programme=programme, operator_id=operator, offer_id=offer_id, now=now)
         return neutralise(
             session,
             programme=programme,

@@ -52,7 +52,7 @@ class Square:
                 session, merchant_id=self.operator, terms=offers.OfferTerms(**given), now=NOW, **common
             )
             if approve:
-                offers.approve_offer(session, operator_id=self.operator, offer_id=made, **common)
+                offers.approve_offer(session, operator_id=self.operator, offer_id=made, now=NOW, **common)
             return made
 
         return transact(self.database, deed)
