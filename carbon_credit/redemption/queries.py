@@ -16,6 +16,7 @@ from carbon_credit.redemption.errors import OfferNotFound, RedemptionNotFound
 from carbon_credit.redemption.models import Offer, Redemption
 from carbon_credit.redemption.signing import sign
 from carbon_credit.redemption.terms import districts
+from carbon_credit.redemption.terms.discount import needs_bill
 from carbon_credit.redemption.terms.hours import Opening, read_hours
 from carbon_credit.redemption.terms.offer import AT_TILLS
 from carbon_credit.redemption.terms.rules import Rule, read_rules
@@ -193,7 +194,8 @@ def voucher_of(
 
 def as_voucher(session: Session, held: Redemption, *, of: OfferRecord, now: datetime) -> Voucher:
     """What `voucher_of` says of a redemption that is known, as is its offer."""
-    return _voucher(session, held, of.title_zh, of.title_en, of.partial_use, of.kind, now=now)
+    bill = (of.percent_off, of.min_spend_fen)
+    return _voucher(session, held, of.title_zh, of.title_en, of.partial_use, of.kind, *bill, now=now)
 
 
 def counts(session: Session, *, programme: str) -> dict[str, int]:
@@ -232,8 +234,16 @@ def _with_stock(session: Session, rows: Sequence[Offer]) -> list[OfferRecord]:
     ]
 
 
-def _redemptions() -> Select[Redemption, str, str, bool, str]:
-    statement = select(Redemption, Offer.title_zh, Offer.title_en, Offer.partial_use, Offer.kind)
+def _redemptions() -> Select[Redemption, str, str, bool, str, int | None, int]:
+    statement = select(
+        Redemption,
+        Offer.title_zh,
+        Offer.title_en,
+        Offer.partial_use,
+        Offer.kind,
+        Offer.percent_off,
+        Offer.min_spend_fen,
+    )
     return statement.join(Offer, Offer.id == Redemption.offer_id).execution_options(**FRESH)
 
 
@@ -244,6 +254,8 @@ def _voucher(
     title_en: str,
     partial_use: bool,
     kind: str,
+    percent_off: int | None,
+    min_spend_fen: int,
     *,
     now: datetime,
 ) -> Voucher:
@@ -266,6 +278,7 @@ def _voucher(
             expires_at=row.expires_at,
             value_fen=row.value_fen,
             partial_use=partial_use,
+            needs_bill=needs_bill(percent_off, min_spend_fen),
             merchant_id=row.merchant_id,
             offer_id=row.offer_id,
         )

@@ -2,7 +2,8 @@
 
     CV2: + Crockford's base 32 of 29 octets of terms and the 64 of an Ed25519 signature over them
 
-    1  flags: 1 for partial use      7  value, fen
+    1  flags: 1 for partial use,     7  value, fen
+       2 where the bill decides
     2  which key                     4  which merchant: SHA-256 of its id
     8  the code's 60 bits            3  which offer: SHA-256 of its id
     4  valid until, Unix seconds
@@ -26,7 +27,7 @@ from carbon_credit.redemption import voucher
 from carbon_credit.redemption.errors import VoucherForged, VoucherInvalid
 
 PREFIX = "CV2:"
-PARTIAL = 1
+PARTIAL, BILL = 1, 2
 _DOMAIN = b"carbon-credit voucher CV2\0"
 _TERMS, _WHOLE = 29, 29 + 64
 
@@ -40,6 +41,7 @@ class Terms:
     expires_at: datetime
     value_fen: int
     partial_use: bool
+    needs_bill: bool
     merchant: bytes
     offer: bytes
 
@@ -55,6 +57,7 @@ def sign(
     expires_at: datetime,
     value_fen: int,
     partial_use: bool,
+    needs_bill: bool,
     merchant_id: uuid.UUID,
     offer_id: uuid.UUID,
 ) -> str:
@@ -62,7 +65,7 @@ def sign(
     key = _signer(keys.voucher_private_pem)
     terms = b"".join(
         (
-            bytes([PARTIAL if partial_use else 0]),
+            bytes([PARTIAL * partial_use | BILL * needs_bill]),
             key_id(key.public_key()),
             voucher.number_of(code).to_bytes(8, "big"),
             int(expires_at.timestamp()).to_bytes(4, "big"),
@@ -90,6 +93,7 @@ def terms_of(keys: Keys, *, text: str) -> Terms:
         expires_at=datetime.fromtimestamp(int.from_bytes(terms[11:15], "big"), UTC),
         value_fen=int.from_bytes(terms[15:22], "big"),
         partial_use=bool(terms[0] & PARTIAL),
+        needs_bill=bool(terms[0] & BILL),
         merchant=terms[22:26],
         offer=terms[26:29],
     )

@@ -38,13 +38,16 @@ KEYS = Keys(
 )
 
 
-def signed(keys: Keys = KEYS, *, value_fen: int = 500, partial_use: bool = False) -> str:
+def signed(
+    keys: Keys = KEYS, *, value_fen: int = 500, partial_use: bool = False, needs_bill: bool = False
+) -> str:
     return signing.sign(
         keys,
         code=CODE,
         expires_at=UNTIL + timedelta(microseconds=999_999),
         value_fen=value_fen,
         partial_use=partial_use,
+        needs_bill=needs_bill,
         merchant_id=MERCHANT,
         offer_id=OFFER,
     )
@@ -58,12 +61,13 @@ def test_a_signed_text_is_pinned() -> None:
     )
 
 
-@pytest.mark.parametrize("partial_use", [False, True])
+@pytest.mark.parametrize(("partial_use", "needs_bill"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("value_fen", [1, 500, 10**15])
-def test_what_was_signed_is_read(value_fen: int, partial_use: bool) -> None:
-    text = signed(value_fen=value_fen, partial_use=partial_use)
+def test_what_was_signed_is_read(value_fen: int, partial_use: bool, needs_bill: bool) -> None:
+    text = signed(value_fen=value_fen, partial_use=partial_use, needs_bill=needs_bill)
     found = signing.terms_of(KEYS, text=f" {text.lower()}\n")
-    assert (found.code, found.value_fen, found.partial_use) == (CODE, value_fen, partial_use)
+    assert (found.code, found.value_fen) == (CODE, value_fen)
+    assert (found.partial_use, found.needs_bill) == (partial_use, needs_bill)
     assert found.expires_at == UNTIL  # whole seconds, never later than the voucher's own time
     assert found.is_of(MERCHANT)
     assert not found.is_of(OFFER)

@@ -77,6 +77,26 @@ def test_a_part_is_asked_for(shop: Shop) -> None:
     assert [one["value_fen"] for one in shop.used()] == [1250]
 
 
+def test_the_bill_is_asked_for_where_it_decides(shop: Shop) -> None:
+    first, second = (shop.voucher(percent_off=20, value_fen=1000, min_spend_fen=500) for _ in range(2))
+    page = shop.signed_in()
+    typed(page, first["code"])
+    expect(page.locator("#amount-question")).to_have_text("应付金额是多少？")
+    seen(page, "bill")
+    page.click("#amount-form .main")
+    expect(page.locator("#amount-problem")).not_to_be_empty()
+    page.fill("#amount-yuan", "30.07")
+    page.click("#amount-form .main")
+    answered(page, "可用", "¥6.01")
+    assert [one["value_fen"] for one in shop.used()] == [601]
+    page.click("#next")
+    typed(page, second["code"])
+    page.fill("#amount-yuan", "4.99")
+    page.click("#amount-form .main")
+    answered(page, "不能核销")
+    assert len(shop.used()) == 1
+
+
 def test_expired_unknown_and_mistyped(shop: Shop) -> None:
     held, foreign = shop.voucher(), shop.voucher(merchant="merchant 2")
     with unit_of_work(shop.town.database) as session:
@@ -131,6 +151,18 @@ def test_without_a_connection_it_takes_what_is_signed_and_hands_it_in_later(shop
     (used,) = shop.used()
     assert (used["redemption_id"], used["offline"]) == (held["id"], True)
     assert used["consumed_at"] < used["recorded_at"]
+
+
+def test_what_depends_on_the_bill_is_not_taken_offline(shop: Shop) -> None:
+    held = shop.voucher(percent_off=20)
+    page = shop.signed_in(shows=held["qr_text"])
+    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    page.context.set_offline(True)
+    page.reload()
+    page.click("#camera")
+    answered(page, "不能核销")
+    expect(page.locator("#answer-why")).to_contain_text("按账单优惠的券须联网核销")
+    expect(page.locator("#queue")).to_be_hidden()
 
 
 def test_who_comes_second_is_told_and_a_queued_one_can_be_undone(shop: Shop) -> None:

@@ -109,6 +109,13 @@ class VoucherSeen(Answer):
     value_fen = Whole(required=True, metadata={"example": 500})
     left_fen = Whole(required=True, metadata={"description": "What can be taken now.", "example": 500})
     partial_use = fields.Boolean(required=True, metadata={"example": False})
+    needs_bill = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "Taken only with `bill_fen`, what the customer has to pay.",
+            "example": False,
+        },
+    )
     expires_at = Instant(required=True, metadata={"example": "2026-11-22T04:00:00Z"})
     refusal = fields.Nested(
         Problem, required=True, allow_none=True, metadata={"description": "Why nothing can be taken."}

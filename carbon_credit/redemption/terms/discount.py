@@ -3,6 +3,11 @@
 from carbon_credit.redemption.errors import BillNeeded, BillTooSmall
 
 
+def needs_bill(percent_off: int | None, min_spend_fen: int) -> bool:
+    """Whether what the customer has to pay decides."""
+    return percent_off is not None or min_spend_fen > 0
+
+
 def discount_fen(*, bill_fen: int | None, percent_off: int | None, most_fen: int, min_spend_fen: int) -> int:
     """Fen off a bill of `bill_fen`: `percent_off` of it, rounded down to the fen, and never more than
     `most_fen`; without a percentage `most_fen`.
@@ -10,7 +15,7 @@ def discount_fen(*, bill_fen: int | None, percent_off: int | None, most_fen: int
     Raises BillNeeded where the offer asks for the bill and it was not said, BillTooSmall below the minimum
     spend, and where a percentage of the bill is less than one fen.
     """
-    if percent_off is None and min_spend_fen == 0:
+    if not needs_bill(percent_off, min_spend_fen):
         return most_fen
     if bill_fen is None:
         raise BillNeeded

@@ -11,18 +11,21 @@ from carbon_credit.redemption.errors import VoucherLapsed
 from carbon_credit.redemption.models import Offer
 from carbon_credit.redemption.queries import left_of
 from carbon_credit.redemption.refusals import ended, said
+from carbon_credit.redemption.terms.discount import needs_bill
 from carbon_credit.redemption.till.consuming import Place, find
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A voucher of the merchant's. `refusal`: why nothing of it can be taken; None where `left_fen` can."""
+    """A voucher of the merchant's. `refusal`: why nothing of it can be taken; None where `left_fen` can.
+    `needs_bill`: only with what the customer has to pay."""
 
     title_zh: str
     title_en: str
     value_fen: int
     left_fen: int
     partial_use: bool
+    needs_bill: bool
     expires_at: datetime
     refusal: CarbonError | None
 
@@ -43,14 +46,15 @@ def look(session: Session, *, place: Place, text: str, now: datetime) -> Look:
         refusal = VoucherLapsed(expires_at=until, left_fen=found.left_fen)
     elif not left_fen:
         refusal = ended(session, redemption_id=found.id)
-    titles = select(Offer.title_zh, Offer.title_en).where(Offer.id == found.offer_id)
-    title_zh, title_en = session.execute(titles).one()
+    terms = select(Offer.title_zh, Offer.title_en, Offer.percent_off, Offer.min_spend_fen)
+    title_zh, title_en, *bill = session.execute(terms.where(Offer.id == found.offer_id)).one()
     return Look(
         title_zh=title_zh,
         title_en=title_en,
         value_fen=found.value_fen,
         left_fen=left_fen,
         partial_use=found.partial_use,
+        needs_bill=needs_bill(*bill),
         expires_at=found.expires_at,
         refusal=refusal,
     )

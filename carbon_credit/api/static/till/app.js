@@ -81,7 +81,7 @@ async function taken(text) {
   }
   busy = true;
   try {
-    const answer = await taking.take(voucher, askAmount);
+    const answer = await taking.take(voucher, askAmount, askBill);
     if (answer) tell(answer);
     if (answer?.kind === "good") at("code").value = "";
   } catch (error) {
@@ -123,11 +123,15 @@ function offerUndo(what) {
   if (what) undoTimer = setInterval(count, 1000);
 }
 
-function askAmount(leftFen) {
+const askAmount = (leftFen) => ask("howMuch", "amountWrong", leftFen);
+const askBill = () => ask("billMuch", "billWrong", null);
+
+function ask(question, wrong, leftFen) {
   const dialog = at("amount"), input = at("amount-yuan");
-  at("amount-left").textContent = `${word("left")} ${yuan(leftFen)}`;
+  at("amount-question").textContent = word(question);
+  at("amount-left").textContent = leftFen === null ? "" : `${word("left")} ${yuan(leftFen)}`;
   at("amount-problem").textContent = "";
-  input.value = yuan(leftFen).slice(1);
+  input.value = leftFen === null ? "" : yuan(leftFen).slice(1);
   dialog.showModal();
   input.select();
   return new Promise((resolve) => {
@@ -139,7 +143,7 @@ function askAmount(leftFen) {
     at("amount-form").onsubmit = (event) => {
       event.preventDefault();
       const fen = fenOf(input.value);
-      if (fen === null || fen < 1 || fen > leftFen) at("amount-problem").textContent = word("amountWrong");
+      if (fen === null || fen < 1 || (leftFen !== null && fen > leftFen)) at("amount-problem").textContent = word(wrong);
       else done(fen);
     };
     at("amount-not").onclick = dialog.oncancel = () => done(null);

@@ -36,7 +36,7 @@ async function run() {
 async function settleAttempt(item) {
   // It was sent before the connection broke. The same key gives the first answer, if there was one.
   try {
-    await service.take(item.code, item.amount, item.attempt);
+    await service.take(item.code, item.amount, null, item.attempt);
     await queue.remove(item.id);
   } catch (error) {
     if (!(error instanceof service.Refused)) throw error;

@@ -42,9 +42,9 @@ export async function voucherKeys() {
   return (await answer.json()).keys;
 }
 
-export async function take(code, valueFen, key) {
+export async function take(code, valueFen, billFen, key) {
   // With one key for both tries: what was taken by the first is not taken twice.
-  const body = valueFen === null ? {} : { value_fen: valueFen };
+  const body = { ...(valueFen === null ? {} : { value_fen: valueFen }), ...(billFen === null ? {} : { bill_fen: billFen }) };
   const once = () => call(`/v1/merchant/vouchers/${code}/consumption`, body, key);
   try {
     return await once();

@@ -23,15 +23,17 @@ export const answerOf = (problem) => {
   return { kind, word: name, why: problem.detail };
 };
 
-export async function take(voucher, askAmount) {
-  // `askAmount(leftFen)`: the cashier's answer in fen, null for not now.
+export async function take(voucher, askAmount, askBill) {
+  // `askAmount(leftFen)`, `askBill()`: the cashier's answer in fen, null for not now.
   const key = crypto.randomUUID();
   try {
     const seen = await service.lookUp(voucher.code);
     if (seen.refusal) return answerOf(seen.refusal);
     const amount = seen.partial_use ? await askAmount(seen.left_fen) : null;
     if (seen.partial_use && amount === null) return null;
-    return await takeOnline(voucher, amount, key);
+    const bill = seen.needs_bill ? await askBill() : null;
+    if (seen.needs_bill && bill === null) return null;
+    return await takeOnline(voucher, amount, bill, key);
   } catch (error) {
     if (error instanceof service.Refused) return answerOf(error.problem);
     if (!(error instanceof service.Offline)) throw error;
@@ -39,9 +41,9 @@ export async function take(voucher, askAmount) {
   }
 }
 
-async function takeOnline(voucher, amount, key) {
+async function takeOnline(voucher, amount, bill, key) {
   try {
-    const used = await service.take(voucher.code, amount, key);
+    const used = await service.take(voucher.code, amount, bill, key);
     const rest = used.left_fen > 0 ? `${word("rest")} ${yuan(used.left_fen)}` : "";
     return {
       kind: "good", word: "good", sum: yuan(used.value_fen), title: used.title, why: rest,
@@ -65,6 +67,8 @@ async function takeOffline(voucher, askAmount, attempt) {
   if (Date.now() >= voucher.expiresAt) {
     return { kind: "over", word: "over", why: `${word("validUntil")} ${instant(voucher.expiresAt)}` };
   }
+  // How much it is worth only the service knows.
+  if (voucher.bill) return refuse("calm", "cannot", "offlineBill");
   const waiting = await queue.all();
   if (!voucher.partial && waiting.some((one) => one.code === voucher.code)) return refuse("used", "used", "offlineTwice");
   const mine = waiting.filter((one) => one.code === voucher.code).reduce((sum, one) => sum + one.fen, 0);

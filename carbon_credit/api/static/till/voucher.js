@@ -45,6 +45,7 @@ function signed(typed) {
     text: `CV2:${plain(typed.slice(4))}`,
     code: written(number),
     partial: (octets[0] & 1) === 1,
+    bill: (octets[0] & 2) === 2,
     kid: hex(octets.slice(1, 3)),
     expiresAt: number32(octets, 11) * 1000,
     valueFen: octets.slice(15, 22).reduce((sum, octet) => sum * 256 + octet, 0),
