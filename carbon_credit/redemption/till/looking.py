@@ -47,14 +47,15 @@ def look(session: Session, *, place: Place, text: str, now: datetime) -> Look:
     elif not left_fen:
         refusal = ended(session, redemption_id=found.id)
     terms = select(Offer.title_zh, Offer.title_en, Offer.percent_off, Offer.min_spend_fen)
-    title_zh, title_en, *bill = session.execute(terms.where(Offer.id == found.offer_id)).one()
+    offer = session.execute(terms.where(Offer.id == found.offer_id)).one()
+    title_zh, title_en, percent_off, min_spend_fen = offer
     return Look(
         title_zh=title_zh,
         title_en=title_en,
         value_fen=found.value_fen,
         left_fen=left_fen,
         partial_use=found.partial_use,
-        needs_bill=needs_bill(*bill),
+        needs_bill=needs_bill(percent_off, min_spend_fen),
         expires_at=found.expires_at,
         refusal=refusal,
     )
