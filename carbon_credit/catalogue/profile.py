@@ -15,6 +15,7 @@ from carbon_credit.catalogue.programme import ProfileFile
 from carbon_credit.catalogue.programme import ProgrammeProfile as ProgrammeProfile
 from carbon_credit.catalogue.soundness import check_against, check_alone
 from carbon_credit.kernel.digest import sha256_hex
+from carbon_credit.kernel.structs import learned
 from carbon_credit.methodology import document as documents
 from carbon_credit.methodology.document import Document, read_document
 from carbon_credit.methodology.errors import ValueWrong
@@ -64,4 +65,4 @@ def _parsed(document: Document, data: bytes) -> ProgrammeProfile:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         what = f"{read.time_zone} is no time zone; Asia/Shanghai is one"
         raise document.refuse(ValueWrong, "time_zone", what=what) from None
-    return convert(to_builtins(read) | {"digest": sha256_hex(data)}, ProgrammeProfile)
+    return convert(to_builtins(read) | {"digest": sha256_hex(data)}, learned(ProgrammeProfile))

@@ -10,6 +10,7 @@ import msgspec
 from carbon_credit.events.errors import EventInvalid
 from carbon_credit.kernel.clock import microseconds
 from carbon_credit.kernel.digest import keyed_digest, keyed_digests, typed_json
+from carbon_credit.kernel.structs import learned
 
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z][a-z0-9.-]*$")]
 ExternalId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -55,7 +56,7 @@ _DECODER = msgspec.json.Decoder(IncomingEvent)
 def read_event(payload: object) -> IncomingEvent:
     """`payload` (decoded JSON) as an event. Raises EventInvalid naming the field."""
     try:
-        event = msgspec.convert(payload, IncomingEvent)
+        event = msgspec.convert(payload, learned(IncomingEvent))
     except msgspec.ValidationError as error:
         raise EventInvalid(why=_field_of_data(payload, str(error)) or str(error)) from error
     return _checked(event)

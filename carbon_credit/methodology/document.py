@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
+from carbon_credit.kernel.structs import learned
 from carbon_credit.methodology.errors import (
     DataError,
     FileTooLarge,
@@ -109,7 +110,7 @@ def read_document(data: bytes, file: str) -> Document:
 def convert(document: Document, kind: type[T]) -> T:
     """The document as `kind` (a msgspec struct). Raises KeyUnknown, KeyMissing or ValueWrong."""
     try:
-        return msgspec.convert(document.value, kind, strict=False)
+        return msgspec.convert(document.value, learned(kind), strict=False)
     except msgspec.ValidationError as error:
         raise _explained(document, kind, str(error)) from None
 

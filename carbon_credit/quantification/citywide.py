@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from carbon_credit.catalogue.rules import ProgrammeRules
 from carbon_credit.catalogue.terms import Cap
 from carbon_credit.events.queries import claim_keys_of
+from carbon_credit.kernel.structs import learned
 from carbon_credit.quantification.caps import CAP_PROGRAMME, Used, allow, count_in
 from carbon_credit.quantification.cases import TIER_ORDER, UNASKED, Case, cases_of_day
 from carbon_credit.quantification.grams import Platforms
@@ -143,7 +144,7 @@ def placed(
 
 
 def _read(limit: str) -> Limit:
-    return json.decode(limit.encode(), type=Limit)
+    return json.decode(limit.encode(), type=learned(Limit))
 
 
 def _within(session: Session, programme: str, day: date, cap: Cap) -> bool:

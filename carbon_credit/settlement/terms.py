@@ -17,6 +17,7 @@ from carbon_credit.kernel.clock import business_day
 from carbon_credit.kernel.db import keys_of
 from carbon_credit.kernel.ids import new_id
 from carbon_credit.kernel.sealing import seal, unseal
+from carbon_credit.kernel.structs import learned
 from carbon_credit.quantification.periods import next_month
 from carbon_credit.settlement.errors import (
     PayeeConfirmForbidden,
@@ -165,7 +166,7 @@ def opened_payee(session: Session, *, payee_id: UUID) -> Payee:
     """What is sealed of a payee: for the payment file only."""
     row = session.get_one(MerchantPayee, payee_id)
     told = unseal(keys_of(session), row.sealed, purpose=_PURPOSE, belongs_to=payee_id.bytes)
-    return msgspec.json.decode(told, type=Payee)
+    return msgspec.json.decode(told, type=learned(Payee))
 
 
 def today(session: Session, *, programme: str, now: datetime) -> date:

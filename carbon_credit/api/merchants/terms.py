@@ -9,6 +9,7 @@ from marshmallow import fields
 from carbon_credit.api.errors import language
 from carbon_credit.api.fields import Flag, Id, Instant, Text, Whole, Word
 from carbon_credit.api.schemas import SCENE, Answer, Strict
+from carbon_credit.kernel.structs import learned
 from carbon_credit.redemption.errors import OfferInvalid
 from carbon_credit.redemption.queries import OfferRecord
 from carbon_credit.redemption.terms.districts import MAX_DISTRICTS
@@ -158,8 +159,8 @@ class Offer(Answer):
 def terms_of(told: Mapping[str, Any]) -> OfferTerms:
     """The terms in a body that `OfferIn` has read. Raises OfferInvalid."""
     try:
-        hours = msgspec.convert(told["hours"], tuple[Opening, ...])
-        eligibility = msgspec.convert(told["eligibility"], tuple[Rule, ...])
+        hours = msgspec.convert(told["hours"], learned(tuple[Opening, ...]))
+        eligibility = msgspec.convert(told["eligibility"], learned(tuple[Rule, ...]))
     except msgspec.ValidationError as error:
         raise OfferInvalid(why=str(error)) from error
     plain = {name: value for name, value in told.items() if name not in ("hours", "eligibility")}

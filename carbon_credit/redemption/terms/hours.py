@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta, Struct
 
+from carbon_credit.kernel.structs import learned
+
 MAX_OPENINGS = 28
 _MIDNIGHT = "24:00"
 _Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
@@ -24,7 +26,7 @@ class Opening(Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_hours(text: str) -> tuple[Opening, ...]:
     """Opening hours as they are stored."""
-    return msgspec.json.decode(text, type=tuple[Opening, ...])
+    return msgspec.json.decode(text, type=learned(tuple[Opening, ...]))
 
 
 def problem_of_hours(hours: Sequence[Opening]) -> str | None:

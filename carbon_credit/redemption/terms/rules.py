@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from carbon_credit.kernel.quantity import grams_text
+from carbon_credit.kernel.structs import learned
 
 MAX_RULES = 8
 _Days = Annotated[int, Meta(ge=1, le=366)]
@@ -67,4 +68,4 @@ Rule: TypeAlias = Events | Grams | First
 
 def read_rules(text: str) -> tuple[Rule, ...]:
     """Rules as they are stored."""
-    return msgspec.json.decode(text, type=tuple[Rule, ...])
+    return msgspec.json.decode(text, type=learned(tuple[Rule, ...]))
