@@ -56,11 +56,13 @@ def claim_items(
     uses = select(rows.consumption_id, literal("use"), literal(statement_id)).where(
         mine, rows.consumed_at < ends_at, new, ~taken
     )
-    session.execute(insert(StatementItem).from_select(_COLUMNS, uses))
+    # Sorted, so that all is found before the first row is written: a database that expects an empty table
+    # would look through what it has just written, again for each row.
+    session.execute(insert(StatementItem).from_select(_COLUMNS, uses.order_by(rows.consumption_id)))
     undos = select(rows.consumption_id, literal("undo"), literal(statement_id)).where(
         mine, rows.undone_at < ends_at, newly_undone, taken, ~undone
     )
-    session.execute(insert(StatementItem).from_select(_COLUMNS, undos))
+    session.execute(insert(StatementItem).from_select(_COLUMNS, undos.order_by(rows.consumption_id)))
 
 
 def items(session: Session, *, statement_id: UUID) -> Iterator[Row[Any]]:
